@@ -1,0 +1,280 @@
+"""Embeddings from a local ONNX model: text in, unit vectors out, on the CPU without torch."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from langchain_core.embeddings import Embeddings
+
+from deskhand.core import ModelError, switch_off_telemetry
+from deskhand.models.batches import batches
+from deskhand.models.folder import MODEL, TOKENIZER, ModelFolder
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+Kind = Literal["query", "passage"]
+Vectors = npt.NDArray[np.float32]
+
+# Larger batches are slower: their activations no longer fit the processor's cache.
+_TOKENS_PER_BATCH = 1024
+# Texts tokenized at once, so that a large corpus does not lie in memory as tokens.
+_TEXTS_PER_WINDOW = 1024
+# Characters kept for each token the model can read. Tokenizing a megabyte to keep 256 tokens of it
+# would take seconds; only a text of mostly blanks or unknown signs loses anything by this.
+_CHARACTERS_PER_TOKEN = 64
+_MAX_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVectors:
+    """The tokens of one text, each with its vector in context.
+
+    Args:
+        offsets: (start, end) of each token in characters of the text as given.
+        vectors: Unit vectors, float32, [tokens, dimension].
+    """
+
+    offsets: list[tuple[int, int]]
+    vectors: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    tokenizer: "Tokenizer"
+    session: Any
+    inputs: frozenset[str]
+    output: str
+
+
+class OnnxEmbeddings(Embeddings):
+    """An embedding model of a local folder, for questions and passages.
+
+    The constructor reads only the description; the model is loaded by the first call or by
+    `load()`. Instances may be shared between threads: loading is locked, and after it nothing
+    changes (ONNX Runtime's `run` and the tokenizer are safe to call at the same time).
+
+    Args:
+        folder: Holds deskhand-model.json, model.onnx and tokenizer.json.
+        threads: Threads of one call. Default: half the processors this process may use, at most 8;
+            both of two.
+
+    Raises:
+        ModelError: The folder holds no whole model.
+    """
+
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+        self._folder = ModelFolder.open(folder)
+        self._threads = threads or _default_threads()
+        self._lock = threading.Lock()
+        self._engine: _Engine | None = None
+        self.name = self._folder.name
+        self.dimension = self._folder.dimension
+        self.english_only = self._folder.english_only
+        self.fingerprint = self._folder.fingerprint
+
+    def __repr__(self) -> str:
+        return f"OnnxEmbeddings({str(self._folder.path)!r})"
+
+    def load(self) -> None:
+        """Load the model now instead of at the first call. Doing it twice costs nothing.
+
+        Raises:
+            ModelError: A file is damaged, or is not what it claims to be.
+        """
+        self._loaded()
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Vectors of passages."""
+        rows: list[list[float]] = self.embed_array(texts, "passage").tolist()
+        return rows
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of a question."""
+        row: list[float] = self.embed_array([text], "query")[0].tolist()
+        return row
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Vectors of passages, computed off the event loop."""
+        return await asyncio.to_thread(self.embed_documents, texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """The vector of a question, computed off the event loop."""
+        return await asyncio.to_thread(self.embed_query, text)
+
+    def embed_array(self, texts: Sequence[str], kind: Kind) -> Vectors:
+        """Unit vectors of texts: the mean of their token vectors, normalized.
+
+        Args:
+            texts: Any text; what goes past the model's length is cut.
+            kind: Whether they are questions or passages; some models tell them apart.
+
+        Returns:
+            float32, [texts, dimension], in the order of `texts`.
+        """
+        result = np.zeros((len(texts), self.dimension), np.float32)
+        for indices, _, hidden, mask in self._run(texts, kind):
+            weights = mask / np.maximum(mask.sum(axis=1, keepdims=True), 1)
+            result[indices] = np.matmul(weights[:, None, :].astype(np.float32), hidden)[:, 0]
+        return _unit(result)
+
+    def embed_tokens(self, texts: Sequence[str], kind: Kind) -> list[TokenVectors]:
+        """The vector of every token, for comparing texts word by word.
+
+        The model's own signs and the prefix are left out. Offsets never include leading blanks.
+
+        Args:
+            texts: As in `embed_array`.
+            kind: As in `embed_array`.
+        """
+        nothing = TokenVectors([], np.zeros((0, self.dimension), np.float32))
+        result = [nothing] * len(texts)
+        prefix = len(self._prefix(kind))
+        for indices, encodings, hidden, _ in self._run(texts, kind):
+            for index, encoding, states in zip(indices, encodings, hidden, strict=True):
+                kept, offsets = _own_tokens(encoding, texts[index], prefix)
+                result[index] = TokenVectors(offsets, _unit(states[kept]))
+        return result
+
+    def _prefix(self, kind: Kind) -> str:
+        return self._folder.query_prefix if kind == "query" else self._folder.passage_prefix
+
+    def _run(
+        self, texts: Sequence[str], kind: Kind
+    ) -> Iterator[tuple[list[int], list["Encoding"], Vectors, npt.NDArray[np.int64]]]:
+        """For each batch: indices of its texts, their tokens, last hidden states, and the mask."""
+        if not texts:
+            return
+        engine = self._loaded()
+        prefix = self._prefix(kind)
+        budget = _TOKENS_PER_BATCH if self._folder.batch_texts else 0
+        most = self._folder.max_tokens * _CHARACTERS_PER_TOKEN
+        for start in range(0, len(texts), _TEXTS_PER_WINDOW):
+            window = texts[start : start + _TEXTS_PER_WINDOW]
+            encodings = engine.tokenizer.encode_batch(
+                [prefix + _valid_unicode(text[:most]) for text in window]
+            )
+            for group in batches([len(e) for e in encodings], budget):
+                chosen = [encodings[i] for i in group]
+                ids, mask = _pad([e.ids for e in chosen])
+                feed = {"input_ids": ids, "attention_mask": mask}
+                if "token_type_ids" in engine.inputs:
+                    feed["token_type_ids"] = np.zeros_like(ids)
+                hidden = engine.session.run([engine.output], feed)[0]
+                yield [start + i for i in group], chosen, hidden, mask
+
+    def _loaded(self) -> _Engine:
+        if self._engine is None:
+            with self._lock:
+                if self._engine is None:
+                    self._engine = self._load()
+        return self._engine
+
+    def _load(self) -> _Engine:
+        switch_off_telemetry()
+        self._folder.check_references()
+        with ThreadPoolExecutor(3, "load-embeddings") as pool:
+            verified = pool.submit(self._folder.verify)
+            tokenizer = pool.submit(_open_tokenizer, self._folder)
+            session = pool.submit(_open_session, self._folder, self._threads)
+            # A damaged file is the better explanation, so its error goes first.
+            verified.result()
+            return _Engine(tokenizer.result(), *session.result())
+
+
+def _default_threads() -> int:
+    processors = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        processors = len(os.sched_getaffinity(0))
+    return max(min(processors, 2), min(processors // 2, _MAX_THREADS))
+
+
+def _open_tokenizer(folder: ModelFolder) -> "Tokenizer":
+    from tokenizers import Tokenizer  # noqa: PLC0415 - not before telemetry is off
+
+    try:
+        tokenizer = Tokenizer.from_file(str(folder.path / TOKENIZER))
+    except Exception as error:
+        raise ModelError(
+            f"{folder.path / TOKENIZER} is no tokenizer: {error}",
+            f"Get the model again: deskhand models pull {folder.name}",
+        ) from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(folder.max_tokens)
+    # Signs such as </s> inside a text are text.
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def _open_session(folder: ModelFolder, threads: int) -> tuple[Any, frozenset[str], str]:
+    import onnxruntime  # noqa: PLC0415 - not before telemetry is off
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Waiting threads sleep: a desk that waits for people must not burn a processor.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(
+            str(folder.path / MODEL), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        raise ModelError(
+            f"ONNX Runtime cannot load {folder.path / MODEL}: {error}",
+            "Use a recent onnxruntime (pip install -U onnxruntime), or get the model again: "
+            f"deskhand models pull {folder.name}",
+        ) from error
+    inputs = frozenset(value.name for value in session.get_inputs())
+    outputs = [value.name for value in session.get_outputs() if len(value.shape) == 3]
+    if not {"input_ids", "attention_mask"} <= inputs or not outputs:
+        raise ModelError(
+            f"{folder.path / MODEL} is no text encoder.",
+            "It needs the inputs input_ids and attention_mask, and a vector for every token.",
+        )
+    return session, inputs, outputs[0]
+
+
+def _valid_unicode(text: str) -> str:
+    # Half a surrogate pair cannot be tokenized; it becomes "?", which keeps offsets as they are.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _pad(rows: list[list[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    width = max(1, *map(len, rows))
+    ids = np.zeros((len(rows), width), np.int64)
+    mask = np.zeros_like(ids)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return ids, mask
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    result: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return result
+
+
+def _own_tokens(
+    encoding: "Encoding", text: str, prefix: int
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Positions and character offsets of the tokens that are made of the text itself."""
+    kept: list[int] = []
+    offsets: list[tuple[int, int]] = []
+    pairs = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+    for position, ((start, end), special) in enumerate(pairs):
+        first, last = max(0, start - prefix), end - prefix
+        while first < last and text[first].isspace():
+            first += 1
+        if not special and first < last:
+            kept.append(position)
+            offsets.append((first, last))
+    return kept, offsets
