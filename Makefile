@@ -112,7 +112,7 @@ tests: $(VENV)/.installed-dev fetched ## Run the tests; choose some with ARGS="t
 	@$(BIN)/pytest $(ARGS)
 
 bench: $(VENV)/.installed fetched ## Run the benchmarks; evaluation sets from DESKHAND_BENCH_DATA
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python -P "$$file" || exit 1; done
+	@for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python -P "$$file" || exit 1; done
 
 # -- Releases -------------------------------------------------------------------------------------
 

@@ -62,11 +62,11 @@ def _best_part(hit: Hit) -> Quote:
     scores = {(b, u): score for b, u, score in hit.units}
     if not scores:
         return _quote(hit, [(0, (0,))])
-    best = max(scores, key=lambda place: scores[place])
+    best = _introduced(blocks, max(scores, key=lambda place: scores[place]), scores)
     chosen = [(best[0], _around(blocks[best[0]], best[1], scores, best[0]))]
     length = len(_text(blocks, chosen))
     others = sorted(scores, key=lambda place: scores[place], reverse=True)
-    for b, u in others:
+    for b, u in (_introduced(blocks, place, scores) for place in others):
         if scores[b, u] < _NEARLY_AS_GOOD * scores[best] or len(chosen) == 3:
             break
         if any(b == taken for taken, _ in chosen):
@@ -76,6 +76,17 @@ def _best_part(hit: Hit) -> Quote:
             chosen.append(part)
             length = len(_text(blocks, chosen))
     return _quote(hit, sorted(chosen))
+
+
+def _introduced(
+    blocks: Sequence[Block], place: tuple[int, int], scores: dict[tuple[int, int], float]
+) -> tuple[int, int]:
+    """What a line introduces, where a unit is such a line: it says nothing on its own."""
+    b, u = place
+    if b + 1 == len(blocks) or blocks[b].units[u] != blocks[b + 1].lead:
+        return place
+    following = [(b + 1, n) for n in range(len(blocks[b + 1].units)) if (b + 1, n) in scores]
+    return max(following, key=lambda unit: scores[unit], default=place)
 
 
 def _around(
@@ -90,9 +101,9 @@ def _around(
             return everything
         return tuple(u for u in (unit, unit + 1) if u < len(everything))
     best = scores[number, unit]
-    return tuple(
-        u for u in everything if scores.get((number, u), 0.0) >= _NEARLY_AS_GOOD * best
-    )[:4] or (unit,)
+    return tuple(u for u in everything if scores.get((number, u), 0.0) >= _NEARLY_AS_GOOD * best)[
+        :4
+    ] or (unit,)
 
 
 def _text(blocks: Sequence[Block], chosen: Sequence[tuple[int, tuple[int, ...]]]) -> str:
@@ -103,7 +114,7 @@ def _text(blocks: Sequence[Block], chosen: Sequence[tuple[int, tuple[int, ...]]]
         already = any(taken == b - 1 for taken, _ in chosen)
         if block.lead and not already and before == block.lead:
             lines.append(block.lead)
-        part = Block(block.kind, tuple(block.units[u] for u in units))
+        part = Block(block.kind, tuple(block.units[u] for u in units), start=block.start + units[0])
         lines.append(part.units[0] if block.kind == "rows" and len(units) == 1 else part.text)
     return "\n".join(lines)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 
 from deskhand.agents.nodes import (
-    Parts,
     answer_node,
     check_node,
     plan_node,
@@ -18,11 +18,25 @@ from deskhand.agents.nodes import (
     retrieve_node,
     understand_node,
 )
+from deskhand.agents.parts import Parts
 from deskhand.agents.state import SupportState
+from deskhand.core.errors import DeskhandError
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
+
+
+class NodeError(Exception):
+    """A node failed for a reason that nobody foresaw; its cause says which.
+
+    Args:
+        node: The node's name.
+    """
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+
 
 _Work = Callable[[SupportState], Awaitable[dict[str, Any]]]
 
@@ -55,9 +69,7 @@ def build_graph(
 
 def draw_mermaid() -> str:
     """The compiled graph as Mermaid text; nothing is sent anywhere."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    parts = Parts(None, ThreadPoolExecutor(1), None, "", "", False, False, "")
+    parts = Parts(retrieval=None, executor=ThreadPoolExecutor(1))
     return build_graph(parts).get_graph().draw_mermaid()
 
 
@@ -75,11 +87,16 @@ def _stream(text: str) -> None:
 
 
 def _timed(name: str, work: _Work) -> Any:
-    """A node that also notes how long it took, in seconds."""
+    """A node that also notes how long it took, in seconds, and whose name is on its errors."""
 
     async def node(state: SupportState) -> dict[str, Any]:
         started = time.perf_counter()
-        changes = await work(state)
+        try:
+            changes = await work(state)
+        except DeskhandError:
+            raise
+        except Exception as error:
+            raise NodeError(name) from error
         timings = {} if name == "understand" else state.get("timings", {})
         return {**changes, "timings": {**timings, name: time.perf_counter() - started}}
 

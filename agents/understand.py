@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from deskhand.agents.state import Said, Turn
-from deskhand.agents.words import follow_up_words, small_talk, strip_greeting
+from deskhand.agents.words import follow_up_words, pointing_words, small_talk, strip_greeting
 from deskhand.core.text import clean_text, fold
 from deskhand.memory import detect_language
 
 MAX_QUESTION = 4000
 _SHORT_QUESTION = 5
+_POINTING_QUESTION = 14
 _CONTEXT = 400
 
 
@@ -28,17 +29,16 @@ def understand(
     cleaned = clean_text(text, limit=MAX_QUESTION)
     question = strip_greeting(cleaned.text)
     previous = next((s for s in reversed(said) if s["role"] == "person"), None)
-    chatter = small_talk(cleaned.text)
-    language = (
-        chatter[1]
-        if chatter
-        else detect_language(
-            question,
-            expected={"en", *languages},
-            previous=previous["language"] if previous else "",
-        )
-        or "en"
-    )
+    before = previous["language"] if previous else ""
+    chatter = small_talk(cleaned.text, before)
+    if chatter:
+        kind: str = chatter[0]
+        language = chatter[1]
+    else:
+        # Signs and emoji alone ask nothing.
+        kind = "" if any(c.isalnum() for c in question) else "vague"
+        expected = {"en", *languages}
+        language = detect_language(question, expected=expected, previous=before) or "en"
     context = f"{previous['context'][-_CONTEXT:]} {question}" if previous else question
     return Turn(
         id=message_id,
@@ -48,7 +48,7 @@ def understand(
         earlier=len(context) - len(question),
         leans=previous is not None and leans_on_history(question, language),
         language=language,
-        small_talk=chatter[0] if chatter else "",
+        small_talk=kind,
         cut=cleaned.cut,
     )
 
@@ -56,9 +56,12 @@ def understand(
 def leans_on_history(question: str, language: str) -> bool:
     """Whether a question can only be understood with what was said before.
 
-    "And for the bigger one?" does: it begins with a connecting word, or is very short.
+    "And for the bigger one?" does: it begins with a connecting word, is very short, or points at
+    something ("How many of those do I get?").
     """
     words = fold(question).replace("?", " ").replace(",", " ").split()
     if not words:
         return False
-    return words[0] in follow_up_words(language) or len(words) <= _SHORT_QUESTION
+    if words[0] in follow_up_words(language) or len(words) <= _SHORT_QUESTION:
+        return True
+    return len(words) <= _POINTING_QUESTION and not pointing_words(language).isdisjoint(words)

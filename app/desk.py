@@ -2,10 +2,13 @@
 # ruff: noqa: PLC0415 - heavy parts are imported in threads, beside the loading of models
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from deskhand.app.owner import DataFolder
@@ -26,6 +29,7 @@ QUOTED = (
     "Answers are quoted from your documents: no language model is set. To write answers with Phi:"
     " install Ollama, run `ollama pull phi3.5`, and set DESKHAND_MODELS__WORKER=ollama:phi3.5."
 )
+_LOG_BYTES = 1_000_000
 NO_DOCUMENTS = "There are no documents yet. Add some: deskhand knowledge add PATH"
 
 
@@ -92,6 +96,7 @@ async def open_desk(
     """
     folder = DataFolder(settings.data_dir)
     await asyncio.to_thread(folder.acquire, purpose, notify=notify)
+    log = _log_errors(settings.data_dir / "logs")
     try:
         worker = await asyncio.to_thread(build_worker, settings)
         embedders = await asyncio.to_thread(build_embedders, settings)
@@ -112,7 +117,21 @@ async def open_desk(
         finally:
             await asyncio.to_thread(knowledge.close)
     finally:
+        logging.getLogger("deskhand").removeHandler(log)
+        log.close()
         folder.release()
+
+
+def _log_errors(folder: Path) -> logging.Handler:
+    """Errors of turns go to the log file, with the ids that people were told."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(
+        folder / "deskhand.log", maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8", delay=True
+    )
+    handler.setLevel(logging.ERROR)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.getLogger("deskhand").addHandler(handler)
+    return handler
 
 
 def new_message_id() -> str:

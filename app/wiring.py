@@ -35,17 +35,13 @@ def build_embedders(settings: Settings) -> "Embedders":
         MissingExtraError: Another embedding model is set, and what it needs is not installed.
     """
     from deskhand.memory import Embedders
-    from deskhand.models import english_embeddings
+    from deskhand.models import custom_embeddings, english_embeddings, multilingual_embeddings
 
-    if settings.models.embeddings != "auto":
-        from deskhand.models import custom_embeddings
-
-        custom = custom_embeddings(settings.models.embeddings)
-        return Embedders(english=english_embeddings(), custom=custom)
-    from deskhand.models import multilingual_embeddings
-
+    chosen = settings.models.embeddings
     return Embedders(
-        english=english_embeddings(), multilingual=multilingual_embeddings(settings.models_dir)
+        english=english_embeddings(),
+        multilingual=multilingual_embeddings(settings.models_dir),
+        custom=None if chosen == "auto" else custom_embeddings(chosen),
     )
 
 

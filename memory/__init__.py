@@ -1,4 +1,5 @@
 """What the agents know: documents become passages, questions find them."""
+# ruff: noqa: PLC0415 - numpy and SQLite are only loaded by those who search
 
 from typing import TYPE_CHECKING, Any
 

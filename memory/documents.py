@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from deskhand.core.text import clean_text
+
 TITLE_SEPARATOR = " › "
 
 BlockKind = Literal["paragraph", "steps", "list", "rows", "code"]
@@ -22,11 +24,13 @@ class Block:
             each with its column names), `code` (one unit).
         units: The smallest pieces that can be quoted on their own.
         lead: The line that introduces the block ("To reset it:"), repeated when it is quoted.
+        start: Number of the first of `steps`.
     """
 
     kind: BlockKind
     units: tuple[str, ...]
     lead: str = ""
+    start: int = 1
 
     @property
     def text(self) -> str:
@@ -36,7 +40,7 @@ class Block:
         if self.kind == "code":
             return "```\n" + "\n".join(self.units) + "\n```"
         if self.kind == "steps":
-            return "\n".join(f"{n}. {unit}" for n, unit in enumerate(self.units, 1))
+            return "\n".join(f"{n}. {unit}" for n, unit in enumerate(self.units, self.start))
         return "\n".join(f"- {unit}" for unit in self.units)
 
 
@@ -59,13 +63,13 @@ class Passage:
 
     def blocks_json(self) -> str:
         """The blocks as JSON, for storage."""
-        rows = [[block.kind, list(block.units), block.lead] for block in self.blocks]
+        rows = [[b.kind, list(b.units), b.lead, b.start] for b in self.blocks]
         return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
     @staticmethod
     def blocks_from_json(text: str) -> tuple[Block, ...]:
         """The inverse of `blocks_json`."""
-        return tuple(Block(kind, tuple(units), lead) for kind, units, lead in json.loads(text))
+        return tuple(Block(kind, tuple(units), *rest) for kind, units, *rest in json.loads(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Entry:
     """One citable thing: an article, or one question of a FAQ with its answer.
 
     Args:
-        source: Its name in citations, unique in the knowledge.
+        source: The name it asks for in citations: a path, or a FAQ entry's id.
         title: Heading of the article, or the FAQ's question.
         kind: `article` or `faq`.
         language: ISO 639-1 code, or "" where it could not be told.
@@ -93,10 +97,11 @@ class Entry:
     @property
     def digest(self) -> str:
         """SHA-256 over everything that is indexed: equal digests need no work."""
-        parts = [self.source, self.title, self.kind, self.language, *self.questions, *self.tags]
-        for passage in self.passages:
-            parts += [passage.title, passage.blocks_json()]
-        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+        parts = [
+            *(self.source, self.title, self.kind, self.language, self.questions, self.tags),
+            *([passage.title, passage.blocks_json()] for passage in self.passages),
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,31 @@ class ReadFile:
 
 class UnreadableError(Exception):
     """This file cannot become knowledge; the message says why, in one clause, without the path."""
+
+
+class EmptyFileError(UnreadableError):
+    """There is nothing in this file; what was read from it before is withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as it was when it was last read."""
+
+    id: int
+    path: str
+    root: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry's identity, to see whether it changed: its name in citations, and its own."""
+
+    id: int
+    source: str
+    own: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +183,10 @@ class SyncReport:
 
 def source_name(path: Path, root: Path) -> str:
     """A file's name in citations: its path inside the folder that was added, with `/`."""
-    return path.name if path == root else path.relative_to(root).as_posix()
+    name = path.name if path == root else path.relative_to(root).as_posix()
+    return one_line(name)
+
+
+def one_line(text: str) -> str:
+    """Text that came from outside, fit for a name: one line, nothing in it that hides or acts."""
+    return " ".join(clean_text(text).text.split())

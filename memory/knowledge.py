@@ -1,4 +1,5 @@
 """The desk's knowledge: documents in, passages out."""
+# ruff: noqa: PLC0415 - Chroma and numpy are only loaded by those who search
 
 from __future__ import annotations
 
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from deskhand.core.errors import StorageError, UserError
 from deskhand.memory.documents import SourceInfo, SyncReport
-from deskhand.memory.indexer import Indexer, is_under
+from deskhand.memory.indexer import DISCARD_FACT, Indexer, is_under
 from deskhand.memory.progress import Progress
+from deskhand.memory.readers.files import shown
 from deskhand.memory.spaces import Embedders
 from deskhand.memory.store import Store
+from deskhand.memory.tokens import TokenCache
 
 if TYPE_CHECKING:
+    import builtins
     from types import TracebackType
 
     from deskhand.memory.retrieval import Hit, Retrieval
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 _DATABASE = "knowledge.db"
 _VECTORS = "chroma"
+_TOKENS = "tokens.db"
 
 
 class Knowledge:
@@ -39,6 +44,7 @@ class Knowledge:
         self.folder = folder
         self.embedders = embedders
         self._store = store
+        self._tokens = TokenCache(folder / _TOKENS, read_only=read_only)
         self._read_only = read_only
         self._vectors: Vectors | None = None
 
@@ -79,10 +85,9 @@ class Knowledge:
 
     def close(self) -> None:
         """Release the files."""
+        self._close_vectors()
+        self._tokens.close()
         self._store.close()
-        if self._vectors is not None:
-            self._vectors.close()
-            self._vectors = None
 
     # Writing
 
@@ -109,20 +114,21 @@ class Knowledge:
                 f"There is no such file or folder: {', '.join(missing)}.", "Nothing was read."
             )
         resolved = list(dict.fromkeys(str(path.resolve()) for path in paths))
-        roots = [p for p in resolved if not any(o != p and is_under(p, o) for o in resolved)]
-        known = self._store.roots()
+        if odd := [shown(path) for path in resolved if shown(path) != path]:
+            raise UserError(f"This name is not valid UTF-8: {', '.join(odd)}.", "Rename it.")
+        added = [p for p in resolved if not any(o != p and is_under(p, o) for o in resolved)]
 
         def work(report: SyncReport, tell: Progress) -> None:
-            chosen: list[str] = []
-            for path in roots:
-                above = next((root for root in known if is_under(path, root)), None)
-                chosen.append(above or path)
-                if above is None and not dry_run:
-                    with self._store.transaction():
-                        self._store.add_root(path)
-            self._indexer().sync(dict.fromkeys(chosen), report, tell)
+            indexer = self._indexer()
+            indexer.check_models()
+            known = self._store.roots()
+            new = [path for path in added if not any(is_under(path, root) for root in known)]
+            if new and not dry_run:
+                self._remember(new, known)
+            above = [r for r in known if any(is_under(path, r) for path in added)]
+            indexer.sync([*above, *new], report, tell)
             if not dry_run:
-                self._merge_roots(roots)
+                self._forget_unread(new)
 
         return self._report(work, dry_run=dry_run, progress=progress)
 
@@ -152,30 +158,39 @@ class Knowledge:
         Raises:
             UserError: Nothing has this name; the hint gives the nearest names.
         """
-        path = str(Path(source).resolve())
         infos = self._store.sources()
-        under = [info for info in infos if is_under(info.path, path)]
-        chosen = [info for info in infos if info.source == source] or under
-        roots = [root for root in self._store.roots() if is_under(root, path)]
-        if not chosen and not roots:
+        roots = self._store.roots()
+        places = _places(source)
+        chosen = [info for info in infos if info.source == source]
+        if chosen:
+            # The whole of a file that was added by itself: the file is forgotten too.
+            left = {info.path for info in infos} - {
+                info.path for info in infos if info.source != source
+            }
+            gone = [root for root in roots if root in left]
+        else:
+            chosen = [i for i in infos if any(is_under(i.path, place) for place in places)]
+            gone = [root for root in roots if any(is_under(root, place) for place in places)]
+        if not chosen and not gone:
             names = [info.source for info in infos]
             near = difflib.get_close_matches(source, names, n=3, cutoff=0.5)
             hint = f"Did you mean {' or '.join(near)}?" if near else "deskhand knowledge list"
             raise UserError(f"Nothing in the knowledge is named {source}.", hint)
 
         def work(report: SyncReport, tell: Progress) -> None:
+            del tell
             report.removed += [info.source for info in chosen]
-            by_root = any(is_under(info.path, r) for info in chosen for r in self._store.roots())
-            if chosen is not under and by_root and Path(chosen[0].path).exists():
-                report.notes.append(f"{chosen[0].path} is still there: the next sync reads it again.")
+            stay = [root for root in roots if root not in gone]
+            for path in dict.fromkeys(info.path for info in chosen):
+                if any(is_under(path, root) for root in stay) and Path(path).exists():
+                    report.notes.append(f"{path} is still there: the next sync reads it again.")
             if dry_run:
                 return
             with self._store.transaction():
-                for info in chosen:
-                    self._store.delete_source(info.source)
-                for root in roots:
+                self._store.delete_sources(report.removed)
+                for root in gone:
                     self._store.remove_root(root)
-            self._indexer().settle(tell)
+            self._indexer().settle_removed()
 
         return self._report(work, dry_run=dry_run, progress=None)
 
@@ -187,13 +202,9 @@ class Knowledge:
         """
 
         def work(report: SyncReport, tell: Progress) -> None:
-            if self._vectors is not None:
-                self._vectors.close()
-                self._vectors = None
-            # A damaged index may not even open; what it holds is computed again anyway.
-            shutil.rmtree(self.folder / _VECTORS, ignore_errors=True)
             indexer = self._indexer()
             indexer.forget_vectors()
+            self._close_vectors()
             indexer.sync(self._store.roots(), report, tell)
 
         return self._report(work, dry_run=False, progress=progress)
@@ -220,10 +231,14 @@ class Knowledge:
         """
         from deskhand.memory.retrieval import Retrieval
 
-        self._indexer().check_models()
-        return Retrieval(self._store, self._open_vectors(), self.embedders)
+        indexer = self._indexer()
+        indexer.check_models()
+        vectors, searchable = self._open_vectors(), indexer.searchable()
+        return Retrieval(self._store, vectors, searchable, self._tokens)
 
-    def search(self, question: str, *, language: str | None = None, limit: int = 10) -> list[Hit]:
+    def search(
+        self, question: str, *, language: str | None = None, limit: int = 10
+    ) -> builtins.list[Hit]:
         """The passages that fit a question best.
 
         Args:
@@ -242,20 +257,57 @@ class Knowledge:
         if self._vectors is None:
             from deskhand.memory.vectors import Vectors
 
-            self._vectors = Vectors(self.folder / _VECTORS)
+            folder = self.folder / _VECTORS
+            if self._read_only:
+                self._vectors = Vectors(folder, version=self._store.version)
+            else:
+                self._discard_vectors(folder)
+                self._vectors = Vectors(folder)
         return self._vectors
 
-    def _indexer(self) -> Indexer:
-        return Indexer(self._store, self._open_vectors, self.embedders)
+    def _close_vectors(self) -> None:
+        if self._vectors is not None:
+            self._vectors.close()
+            self._vectors = None
 
-    def _merge_roots(self, roots: Sequence[str]) -> None:
-        """Roots inside a newly added folder belong to it from now on."""
+    def _discard_vectors(self, folder: Path) -> None:
+        """Move the index away if `rebuild` asked for it: it may be too damaged to open."""
+        old = folder.with_name(f"{folder.name}.old")
+        if self._store.fact(DISCARD_FACT):
+            shutil.rmtree(old, ignore_errors=True)
+            try:
+                if folder.exists():
+                    folder.rename(old)
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                raise StorageError(
+                    f"The old vector index {folder} cannot be moved: {reason}.",
+                    "Stop the programs that use it, and run: deskhand knowledge rebuild",
+                ) from error
+            self._tokens.clear()
+            with self._store.transaction():
+                self._store.set_fact(DISCARD_FACT, "")
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _indexer(self) -> Indexer:
+        return Indexer(self._store, self._open_vectors, self.embedders, self._tokens)
+
+    def _remember(self, new: Sequence[str], known: Sequence[str]) -> None:
+        """Note paths that are added; what was added inside them before belongs to them now."""
         with self._store.transaction():
-            for root in roots:
-                for other in self._store.roots():
-                    if other != root and is_under(other, root):
-                        self._store.move_files(other, root)
-                        self._store.remove_root(other)
+            for path in new:
+                self._store.add_root(path)
+                for inner in known:
+                    if is_under(inner, path):
+                        self._store.merge_root(inner, path)
+
+    def _forget_unread(self, new: Sequence[str]) -> None:
+        """Do not come back to a single file that could not be read."""
+        read = {file.path for file in self._store.files()}
+        with self._store.transaction():
+            for path in new:
+                if path not in read and not Path(path).is_dir():
+                    self._store.remove_root(path)
 
     def _report(
         self,
@@ -273,6 +325,14 @@ class Knowledge:
         report.passages = self._store.count_passages()
         report.seconds = time.monotonic() - started
         return report
+
+
+def _places(name: str) -> list[str]:
+    """What a name can stand for as a path, with links followed and without."""
+    try:
+        return list(dict.fromkeys((str(Path(name).absolute()), str(Path(name).resolve()))))
+    except (OSError, ValueError, RuntimeError):
+        return []
 
 
 def _silent(what: str, done: int, total: int) -> None:

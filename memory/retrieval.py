@@ -1,29 +1,30 @@
-"""From a question to passages: vectors and keywords find candidates, evidence ranks them."""
+"""From a question to passages: vectors and keywords find candidates, the judge ranks them."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deskhand.memory.evidence import (
     Match,
-    QuestionWords,
+    PassageTokens,
+    QuestionTokens,
     Tokens,
     inverse_frequency,
     match,
-    unit_vectors,
-    weigh_question,
+    question_tokens,
+    unit_scores,
 )
-from deskhand.memory.indexer import passage_of, passage_text
+from deskhand.memory.indexer import passage_of
+from deskhand.memory.judge import Judge
 from deskhand.memory.language import detect_language
-from deskhand.memory.relevance import relevance
-from deskhand.memory.sentences import stems, words
 from deskhand.memory.spaces import Embedder, Embedders, Space, spaces_for
 from deskhand.memory.store import Store, StoredPassage, query_terms
+from deskhand.memory.tokens import TokenCache, passage_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from deskhand.memory.vectors import Vectors
 
 _NEAREST = 24
-_COMPARED = 6
-_CACHED_PASSAGES = 2000
+_JUDGED = 8
+_JUDGED_OTHER_LANGUAGE = 5
+# Scores of passages that were found but not judged stay below those of all that were.
+_NOT_JUDGED = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,6 @@ class Hit:
 @dataclass(slots=True)
 class _Candidate:
     passage: StoredPassage
-    space: Space
     parts: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -89,17 +91,18 @@ class Query:
 
 
 class Retrieval:
-    """Searches the knowledge. Holds a cache of passages' word vectors; calls from one thread."""
+    """Searches the knowledge. Calls come from one thread at a time."""
 
-    def __init__(self, store: Store, vectors: Vectors, embedders: Embedders) -> None:
+    def __init__(
+        self, store: Store, vectors: Vectors, embedders: Embedders, tokens: TokenCache
+    ) -> None:
         self._store = store
         self._vectors = vectors
         self._embedders = embedders
-        self._cache: OrderedDict[tuple[str, int], tuple[str, Tokens, frozenset[str]]]
-        self._cache = OrderedDict()
+        self._tokens = tokens
 
     def search(self, question: str, *, language: str | None = None, limit: int = 10) -> list[Hit]:
-        """Passages that fit a question, best first, at most one of each entry's passages twice.
+        """Passages that fit a question, best first.
 
         Args:
             question: In any language.
@@ -107,25 +110,22 @@ class Retrieval:
             limit: Most hits to return.
         """
         if language is None:
-            language = detect_language(question, expected=tuple(self._store.languages()))
+            language = detect_language(question, expected=tuple(self._store.languages())) or "en"
         return self.find(Query(question, language), limit=limit)
 
     def find(self, query: Query, *, limit: int = 10) -> list[Hit]:
         """As `search`, for a question that was made ready."""
-        candidates: list[_Candidate] = []
-        compared: list[Hit] = []
+        judged: list[Hit] = []
+        rest: list[_Candidate] = []
         for space in spaces_for(self._embedders, query.language):
-            found = self._candidates(space, query)
-            if not found:
-                continue
-            words_of_question = self._question(space.embedder, query)
-            compared += self._compare(found[:_COMPARED], words_of_question, query)
-            candidates += found[_COMPARED:]
-        compared.sort(key=lambda hit: hit.score, reverse=True)
-        rest = sorted(candidates, key=lambda c: c.fused, reverse=True)
-        floor = compared[-1].score if compared else 0.0
-        tail = [_hit(c, min(floor, 0.05) * c.fused) for c in rest]
-        return (compared + tail)[:limit]
+            chosen, left = _choose(self._candidates(space, query), query.language)
+            judged += self._judge(chosen, query)
+            rest += left
+        judged.sort(key=lambda hit: hit.score, reverse=True)
+        rest.sort(key=lambda candidate: candidate.fused, reverse=True)
+        floor = min(_NOT_JUDGED, judged[-1].score) if judged else _NOT_JUDGED
+        tail = [_hit(c.passage, floor * max(c.fused, 0.0), c.parts) for c in rest]
+        return (judged + tail)[:limit]
 
     def support(self, text: str, language: str, hits: Sequence[Hit]) -> tuple[float, str]:
         """How much of a sentence some passages say, from 0 to 1, and their nearest unit.
@@ -137,31 +137,25 @@ class Retrieval:
         """
         best, nearest, closest = 0.0, "", -1.0
         for hit in hits:
-            space = next(
-                s for s in spaces_for(self._embedders, language) if s.holds(hit.language)
-            )
-            question = self._question(space.embedder, Query(text, language))
-            prepared, tokens, known = self._prepared(space.embedder, [hit.passage])[0]
-            result = match(question, tokens, known)
+            embedder = self._embedders.comparing(language, hit.language)
+            sentence = self._question(embedder, Query(text, language))
+            passage = self._tokens.get(embedder, [hit.passage])[0]
+            result = match(sentence, passage)
             best = max(best, result.coverage)
-            places, spans = unit_spans(prepared, hit.passage)
-            vectors = question.tokens.vectors
-            vector = vectors.mean(axis=0) if len(vectors) else vectors.sum(axis=0)
-            scores = _unit_scores(
-                question, result, tokens, spans, unit_vectors(tokens, spans), vector
-            )
-            for (start, end), score in zip(spans, scores, strict=True):
+            whole = passage_text(hit.passage)
+            spans = [span for _, span in unit_spans(whole, hit.passage)]
+            for (start, end), score in zip(
+                spans, unit_scores(sentence, passage, result, spans), strict=True
+            ):
                 if score > closest:
-                    closest, nearest = score, prepared[start:end]
+                    closest, nearest = score, whole[start:end]
         return best, nearest
 
     def load(self, found: Mapping[int, tuple[float, Sequence[Sequence[float]]]]) -> list[Hit]:
         """Hits again from what was kept of them: (score, units) by passage id, in that order."""
         passages = self._store.passages(list(found))
         return [
-            _hit_of(
-                passages[i], score, {}, tuple((int(b), int(u), float(s)) for b, u, s in units)
-            )
+            _hit(passages[i], score, {}, tuple((int(b), int(u), float(s)) for b, u, s in units))
             for i, (score, units) in found.items()
             if i in passages
         ]
@@ -183,22 +177,16 @@ class Retrieval:
         keywords = dict(
             self._store.keyword_search(query_terms(query.text, query.language), _NEAREST)
         )
-        found_otherwise = dict.fromkeys(str(i) for i in (*by_question, *keywords))
-        missing = [name for name in found_otherwise if name not in by_passage]
-        for name, stored in self._vectors.get(space.collection("passages"), missing).items():
-            by_passage[name] = float(stored @ vector)
+        self._add_missing(space, vector, by_passage, (*by_question, *keywords))
         passages = self._store.passages([int(name) for name in by_passage])
-        best_keyword = max(keywords.values(), default=1.0)
         # The wordings of a FAQ entry speak for all its passages. An entry whose wordings are not
         # among the nearest has at most the cosine of the last one that is.
-        by_source = {
-            passages[i].source: cosine for i, cosine in by_question.items() if i in passages
-        }
+        by_source = {passages[i].source: c for i, c in by_question.items() if i in passages}
         last = wordings[-1][1] if wordings else 0.0
+        best_keyword = max(keywords.values(), default=1.0) or 1.0
         found = []
         for passage in passages.values():
-            candidate = _Candidate(passage, space)
-            candidate.parts["cosine"] = by_passage[str(passage.id)]
+            candidate = _Candidate(passage, {"cosine": by_passage[str(passage.id)]})
             if passage.questions:
                 candidate.parts["question"] = by_source.get(passage.source, last)
             if passage.id in keywords:
@@ -206,11 +194,25 @@ class Retrieval:
             found.append(candidate)
         return sorted(found, key=lambda c: c.fused, reverse=True)
 
-    # Evidence
+    def _add_missing(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        by_passage: dict[str, float],
+        others: Sequence[int],
+    ) -> None:
+        """Cosines of passages that were found otherwise than by their own vector."""
+        names = dict.fromkeys(str(i) for i in others)
+        missing = [name for name in names if name not in by_passage]
+        for name, stored in self._vectors.get(space.collection("passages"), missing).items():
+            by_passage[name] = float(stored @ vector)
 
-    def _question(self, embedder: Embedder, query: Query) -> QuestionWords:
-        tokens = _tokens(embedder, [query.text], "query")[0]
-        return weigh_question(
+    # Judging
+
+    def _question(self, embedder: Embedder, query: Query) -> QuestionTokens:
+        item = embedder.embed_tokens([query.text], "query")[0]
+        tokens = Tokens(item.offsets, item.vectors)
+        return question_tokens(
             query.text, query.language, tokens, self._rarity, earlier=query.earlier
         )
 
@@ -219,111 +221,76 @@ class Retrieval:
         counts = self._store.document_frequencies(found)
         return {stem: inverse_frequency(n, total) for stem, n in counts.items()}
 
-    def _compare(
-        self, candidates: Sequence[_Candidate], question: QuestionWords, query: Query
-    ) -> list[Hit]:
-        prepared = self._prepared(candidates[0].space.embedder, [c.passage for c in candidates])
-        vectors = question.tokens.vectors
-        vector = vectors.mean(axis=0) if len(vectors) else vectors.sum(axis=0)
-        hits = []
-        for candidate, (text, tokens, passage_stems) in zip(candidates, prepared, strict=True):
-            result = match(question, tokens, passage_stems)
-            places, spans = unit_spans(text, candidate.passage)
-            parts = unit_vectors(tokens, spans)
-            scores = _unit_scores(question, result, tokens, spans, parts, vector)
-            candidate.parts |= {
-                "unit": float((parts @ vector).max()) if len(parts) else 0.0,
-                "coverage": result.coverage,
-                "weakest": result.weakest,
-                "nearness": result.nearness,
-                "lexical": result.lexical,
-            }
-            same = query.language == candidate.passage.language
-            score = relevance(candidate.space.name, candidate.parts, same_language=same)
-            units = tuple((b, u, s) for (b, u), s in zip(places, scores, strict=True))
-            hits.append(_hit(candidate, score, units))
+    def _judge(self, candidates: Sequence[_Candidate], query: Query) -> list[Hit]:
+        """Candidates as hits with their probability, compared in the model that suits each."""
+
+        def embedder_of(candidate: _Candidate) -> Embedder:
+            return self._embedders.comparing(query.language, candidate.passage.language)
+
+        hits: list[Hit] = []
+        for _, group in groupby(candidates, key=lambda c: embedder_of(c).fingerprint):
+            same = list(group)
+            hits += self._judge_in(embedder_of(same[0]), same, query)
         return hits
 
-    def _prepared(
-        self, embedder: Embedder, passages: Sequence[StoredPassage]
-    ) -> list[tuple[str, Tokens, frozenset[str]]]:
-        """Text, tokens and stems of passages, from the cache where they are in it."""
-        fresh = [p for p in passages if (embedder.fingerprint, p.id) not in self._cache]
-        texts = [passage_text(p) for p in fresh]
-        for passage, text, tokens in zip(
-            fresh, texts, _tokens(embedder, texts, "passage"), strict=True
+    def _judge_in(
+        self, embedder: Embedder, candidates: Sequence[_Candidate], query: Query
+    ) -> Iterator[Hit]:
+        question = self._question(embedder, query)
+        passages = self._tokens.get(embedder, [c.passage for c in candidates])
+        matches = [match(question, passage) for passage in passages]
+        same = [c.passage.language == query.language for c in candidates]
+        scores = Judge(embedder.name).scores(question, passages, matches, same)
+        for candidate, passage, result, score in zip(
+            candidates, passages, matches, scores, strict=True
         ):
-            # Half precision: the cache holds twice as much, a cosine changes in its fourth digit.
-            kept = Tokens(tokens.offsets, tokens.vectors.astype(np.float16))  # type: ignore[arg-type]
-            known = frozenset((*words(text), *stems(text, passage.language)))
-            self._cache[embedder.fingerprint, passage.id] = (text, kept, known)
-        result = []
-        for passage in passages:
-            key = (embedder.fingerprint, passage.id)
-            self._cache.move_to_end(key)
-            text, tokens, known = self._cache[key]
-            full = Tokens(tokens.offsets, tokens.vectors.astype(np.float32))
-            result.append((text, full, known))
-        while len(self._cache) > _CACHED_PASSAGES:
-            self._cache.popitem(last=False)
-        return result
+            candidate.parts |= {"coverage": result.coverage, "lexical": result.lexical}
+            units = _units(candidate.passage, question, passage, result)
+            yield _hit(candidate.passage, score, candidate.parts, units)
 
 
-def unit_spans(
-    text: str, passage: StoredPassage
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def unit_spans(text: str, passage: StoredPassage) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Where each unit of a passage stands in its text: ((block, unit), (start, end)) in order."""
-    places, spans, position = [], [], len(passage.title)
+    found: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    position = len(passage.title)
     for b, block in enumerate(passage.blocks):
         for u, unit in enumerate(block.units):
             start = text.find(unit, position)
-            if start < 0:
-                continue
-            position = start + len(unit)
-            places.append((b, u))
-            spans.append((start, position))
-    return places, spans
+            if start >= 0:
+                position = start + len(unit)
+                found.append(((b, u), (start, position)))
+    return found
 
 
-def _unit_scores(
-    question: QuestionWords,
-    result: Match,
-    tokens: Tokens,
-    spans: Sequence[tuple[int, int]],
-    vectors: NDArray[np.float32],
-    vector: NDArray[np.float32],
-) -> list[float]:
-    """How much of the question each unit answers: its own coverage and its cosine, halves."""
-    scores = []
-    total = float(question.weights.sum()) or 1.0
-    for (start, end), unit in zip(spans, vectors, strict=True):
-        inside = [i for i, (a, b) in enumerate(tokens.offsets) if a >= start and b <= end]
-        if not inside or not question.words:
-            scores.append(0.0)
-            continue
-        best = result.similarity[:, inside].max(axis=1)
-        nearest = np.asarray([best[list(rows)].mean() for rows in question.rows])
-        coverage = float((question.weights * nearest).sum()) / total
-        scores.append((coverage + float(unit @ vector)) / 2)
-    return scores
+def _choose(
+    candidates: Sequence[_Candidate], language: str
+) -> tuple[list[_Candidate], list[_Candidate]]:
+    """Those to be judged, fewer of other languages, and the rest.
+
+    A passage in the language of the question has a higher cosine than an equally good one in
+    another; each group therefore has places of its own.
+    """
+    own = [c for c in candidates if c.passage.language == language][:_JUDGED]
+    other = [c for c in candidates if c.passage.language != language]
+    other = other[: _JUDGED_OTHER_LANGUAGE if own else _JUDGED]
+    chosen = own + other
+    taken = {c.passage.id for c in chosen}
+    return chosen, [c for c in candidates if c.passage.id not in taken]
 
 
-def _tokens(embedder: Embedder, texts: Iterable[str], kind: str) -> list[Tokens]:
-    found = embedder.embed_tokens(list(texts), kind)
-    return [Tokens(item.offsets, item.vectors) for item in found]
+def _units(
+    passage: StoredPassage, question: QuestionTokens, tokens: PassageTokens, result: Match
+) -> tuple[tuple[int, int, float], ...]:
+    found = unit_spans(passage_text(passage), passage)
+    scores = unit_scores(question, tokens, result, [span for _, span in found])
+    return tuple((b, u, s) for ((b, u), _), s in zip(found, scores, strict=True))
 
 
 def _hit(
-    candidate: _Candidate, score: float, units: tuple[tuple[int, int, float], ...] = ()
-) -> Hit:
-    return _hit_of(candidate.passage, score, candidate.parts, units)
-
-
-def _hit_of(
     passage: StoredPassage,
     score: float,
     parts: Mapping[str, float],
-    units: tuple[tuple[int, int, float], ...],
+    units: tuple[tuple[int, int, float], ...] = (),
 ) -> Hit:
     return Hit(
         source=passage.source,

@@ -1,4 +1,6 @@
 -- Tables of knowledge.db. SQLite is the truth; vectors in Chroma without a row here do not count.
+PRAGMA user_version = 1;
+
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 
 -- What the operator added: a folder or a single file.
@@ -9,14 +11,15 @@ CREATE TABLE IF NOT EXISTS files (
     path TEXT NOT NULL UNIQUE,
     root TEXT NOT NULL REFERENCES roots (path) ON DELETE CASCADE,
     size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    digest TEXT NOT NULL
+    mtime_ns INTEGER NOT NULL  -- 0: read it again, whatever its date
 ) STRICT;
+CREATE INDEX IF NOT EXISTS files_root ON files (root);
 
 CREATE TABLE IF NOT EXISTS entries (
     id INTEGER PRIMARY KEY,
     file INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
-    source TEXT NOT NULL UNIQUE,
+    source TEXT NOT NULL UNIQUE,  -- its name in citations
+    own TEXT NOT NULL,  -- the name it asked for
     title TEXT NOT NULL,
     kind TEXT NOT NULL,
     language TEXT NOT NULL,
@@ -51,5 +54,3 @@ END;
 CREATE TRIGGER IF NOT EXISTS passages_delete AFTER DELETE ON passages BEGIN
     INSERT INTO keywords (keywords, rowid, terms) VALUES ('delete', old.id, old.terms);
 END;
--- In how many passages each term occurs.
-CREATE VIRTUAL TABLE IF NOT EXISTS keyword_terms USING fts5vocab (keywords, row);

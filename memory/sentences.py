@@ -1,4 +1,5 @@
 """Sentences and words of a text, in the languages the desk meets."""
+# ruff: noqa: PLC0415 - each is only loaded where text is taken apart
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +19,8 @@ Kind = Literal["passages", "questions"]
 KINDS: tuple[Kind, ...] = ("passages", "questions")
 
 
-class Embedder(Protocol):
-    """What this room needs of an embedding model."""
+class Finder(Protocol):
+    """What this room needs of an embedding model to find passages with it."""
 
     @property
     def name(self) -> str:
@@ -36,6 +36,17 @@ class Embedder(Protocol):
         self, texts: Sequence[str], kind: Literal["query", "passage"]
     ) -> np.ndarray[Any, Any]:
         """Unit vectors, float32 [texts, dimension]."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Finder, Protocol):
+    """What it needs to compare a question with a passage token by token."""
+
+    def embed_both(
+        self, texts: Sequence[str], kind: Literal["query", "passage"]
+    ) -> tuple[np.ndarray[Any, Any], list[Any]]:
+        """What `embed_array` and `embed_tokens` give, in one run of the model."""
         ...
 
     def embed_tokens(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[Any]:
@@ -55,7 +66,18 @@ class Embedders:
 
     english: Embedder
     multilingual: Embedder | None = None
-    custom: Embedder | None = None
+    custom: Finder | None = None
+
+    def comparing(self, question: str, passage: str) -> Embedder:
+        """The model in which a question and a passage are compared token by token.
+
+        Args:
+            question: The question's language.
+            passage: The passage's language.
+        """
+        if self.multilingual is None or question == passage == "en":
+            return self.english
+        return self.multilingual
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +91,7 @@ class Space:
     """
 
     name: str
-    embedder: Embedder
+    embedder: Finder
     group: Literal["all", "en", "other"]
 
     def holds(self, language: str) -> bool:

@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from deskhand.core.errors import StorageError
 from deskhand.core.text import fold
-from deskhand.memory.documents import Block, Entry, Passage, SourceInfo
+from deskhand.memory.documents import (
+    Block,
+    Entry,
+    Passage,
+    SourceInfo,
+    StoredEntry,
+    StoredFile,
+)
 from deskhand.memory.sentences import stems, words
 
 _BUSY_SECONDS = 10.0
-_BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file as it was when it was last read."""
-
-    id: int
-    path: str
-    root: str
-    size: int
-    mtime_ns: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
-    """An entry's identity, to see whether it changed."""
-
-    id: int
-    source: str
-    digest: str
+_SCHEMA_VERSION = 1  # as in schema.sql
+_JOURNAL_HERE = (
+    "SELECT passage, questions FROM journal WHERE passage IN (SELECT id FROM passages) "
+    "ORDER BY passage LIMIT ?"
+)
+_JOURNAL_GONE = _JOURNAL_HERE.replace(" IN ", " NOT IN ")
+_JOURNAL = (
+    "INSERT OR REPLACE INTO journal SELECT p.id, json_array_length(e.questions) "
+    "FROM passages p JOIN entries e ON e.id = p.entry"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +78,26 @@ class Store:
                 check_same_thread=False,
                 isolation_level=None,
             )
-            self._db.execute("PRAGMA foreign_keys = ON")
-            if not read_only:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                schema = files("deskhand.memory").joinpath("schema.sql")
-                self._db.executescript(schema.read_text(encoding="utf-8"))
-            else:
-                self._db.execute("SELECT 1 FROM passages LIMIT 1")
+            try:
+                self._prepare(read_only=read_only)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self, *, read_only: bool) -> None:
+        self._db.execute("PRAGMA foreign_keys = ON")
+        made_by = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if made_by != _SCHEMA_VERSION and self._db.execute("PRAGMA schema_version").fetchone()[0]:
+            raise StorageError(
+                f"{self.path} was made by another version of Deskhand.",
+                f"Move {self.path.parent} away and add the documents again.",
+            )
+        if read_only:
+            self._db.execute("SELECT 1 FROM passages LIMIT 1")
+            return
+        self._db.execute("PRAGMA journal_mode = WAL")
+        schema = resources.files("deskhand.memory").joinpath("schema.sql")
+        self._db.executescript(schema.read_text(encoding="utf-8"))
 
     def close(self) -> None:
         """Close the connection."""
@@ -98,20 +107,30 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """All or nothing. Any error, Ctrl-C included, undoes the whole block."""
         with storage_errors(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # SQLite undoes by itself where the disk is full.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+
+    def version(self) -> int:
+        """Changes when another connection has written."""
+        return int(self._rows("PRAGMA data_version")[0][0])
+
+    def _rows(self, query: str, arguments: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with storage_errors(self.path):
+            return self._db.execute(query, arguments).fetchall()
 
     # Facts
 
     def fact(self, name: str) -> str | None:
         """A stored fact, such as the fingerprint of an embedding model."""
-        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else None
 
     def set_fact(self, name: str, value: str) -> None:
         """Store a fact."""
@@ -121,42 +140,41 @@ class Store:
 
     def roots(self) -> list[str]:
         """Paths that were added, sorted."""
-        return [str(row[0]) for row in self._db.execute("SELECT path FROM roots ORDER BY path")]
+        return [str(row[0]) for row in self._rows("SELECT path FROM roots ORDER BY path")]
 
     def add_root(self, path: str) -> None:
         """Remember a path that was added."""
         self._db.execute("INSERT OR IGNORE INTO roots VALUES (?)", (path,))
 
     def remove_root(self, path: str) -> None:
-        """Forget a path; its files must be gone or belong to another root by now."""
+        """Forget a path, and delete what was read from it."""
+        for (file,) in self._rows("SELECT id FROM files WHERE root = ?", (path,)):
+            self.delete_file(file)
         self._db.execute("DELETE FROM roots WHERE path = ?", (path,))
 
-    def files(self, root: str | None = None) -> list[StoredFile]:
-        """Files of one root, or all."""
-        query = "SELECT id, path, root, size, mtime_ns, digest FROM files"
-        rows = (
-            self._db.execute(query)
-            if root is None
-            else self._db.execute(f"{query} WHERE root = ?", (root,))
-        )
+    def merge_root(self, inner: str, outer: str) -> None:
+        """A root's files belong to another that holds it; they are read again: names change."""
+        self._db.execute("UPDATE files SET root = ?, mtime_ns = 0 WHERE root = ?", (outer, inner))
+        self._db.execute("DELETE FROM roots WHERE path = ?", (inner,))
+
+    def files(self) -> list[StoredFile]:
+        """All files, by path."""
+        rows = self._rows("SELECT id, path, root, size, mtime_ns FROM files ORDER BY path")
         return [StoredFile(*row) for row in rows]
 
-    def file(self, path: str) -> StoredFile | None:
-        """A file by its path."""
-        row = self._db.execute(
-            "SELECT id, path, root, size, mtime_ns, digest FROM files WHERE path = ?", (path,)
-        ).fetchone()
-        return None if row is None else StoredFile(*row)
-
-    def save_file(self, path: str, root: str, size: int, mtime_ns: int, digest: str) -> int:
+    def save_file(self, path: str, root: str, size: int, mtime_ns: int) -> int:
         """Insert or update a file; returns its id."""
         row = self._db.execute(
-            "INSERT INTO files (path, root, size, mtime_ns, digest) VALUES (?, ?, ?, ?, ?) "
+            "INSERT INTO files (path, root, size, mtime_ns) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (path) DO UPDATE SET root = excluded.root, size = excluded.size, "
-            "mtime_ns = excluded.mtime_ns, digest = excluded.digest RETURNING id",
-            (path, root, size, mtime_ns, digest),
+            "mtime_ns = excluded.mtime_ns RETURNING id",
+            (path, root, size, mtime_ns),
         ).fetchone()
         return int(row[0])
+
+    def mark_unread(self) -> None:
+        """Every file is read again by the next `sync`."""
+        self._db.execute("UPDATE files SET mtime_ns = 0")
 
     def delete_file(self, file: int) -> None:
         """Delete a file with its entries and passages."""
@@ -168,24 +186,38 @@ class Store:
 
     def entries(self, file: int) -> list[StoredEntry]:
         """Entries of a file."""
-        rows = self._db.execute("SELECT id, source, digest FROM entries WHERE file = ?", (file,))
+        rows = self._rows("SELECT id, source, own, digest FROM entries WHERE file = ?", (file,))
         return [StoredEntry(*row) for row in rows]
 
-    def source_file(self, source: str) -> str | None:
-        """The path of the file that holds a source, or None."""
-        row = self._db.execute(
-            "SELECT f.path FROM entries e JOIN files f ON f.id = e.file WHERE e.source = ?",
-            (source,),
-        ).fetchone()
-        return None if row is None else str(row[0])
+    def names(self) -> list[tuple[int, str, str, str]]:
+        """(Id, name in citations, own name, file's path) of every entry, oldest file first."""
+        rows = self._rows(
+            "SELECT e.id, e.source, e.own, f.path FROM entries e JOIN files f ON f.id = e.file "
+            "ORDER BY f.id, e.id"
+        )
+        return [(int(i), str(source), str(own), str(path)) for i, source, own, path in rows]
 
-    def add_entry(self, file: int, entry: Entry) -> None:
-        """Insert an entry with its passages, and note in the journal that they need vectors."""
+    def rename_entries(self, names: Mapping[int, str]) -> None:
+        """Give entries other names in citations."""
+        # In two steps: they may swap names.
+        for step in ({i: f"\0{i}" for i in names}, names):
+            rows = [(name, i) for i, name in step.items()]
+            self._db.executemany("UPDATE entries SET source = ? WHERE id = ?", rows)
+
+    def add_entry(self, file: int, entry: Entry, source: str) -> None:
+        """Insert an entry with its passages, and note in the journal that they need vectors.
+
+        Args:
+            file: Its file's id.
+            entry: What was read.
+            source: Its name in citations.
+        """
         row = self._db.execute(
-            "INSERT INTO entries (file, source, title, kind, language, questions, digest) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            "INSERT INTO entries (file, source, own, title, kind, language, questions, digest) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 file,
+                source,
                 entry.source,
                 entry.title,
                 entry.kind,
@@ -208,62 +240,64 @@ class Store:
         self._db.execute("DELETE FROM passages WHERE entry = ?", (entry,))
         self._db.execute("DELETE FROM entries WHERE id = ?", (entry,))
 
-    def delete_source(self, source: str) -> None:
-        """Delete an entry by its name, and its file's record, so that it can be read again."""
-        row = self._db.execute("SELECT id, file FROM entries WHERE source = ?", (source,)).fetchone()
-        if row is None:
-            return
-        self.delete_entry(int(row[0]))
-        self._db.execute("UPDATE files SET digest = '', mtime_ns = 0 WHERE id = ?", (row[1],))
-        self._db.execute(
-            "DELETE FROM files WHERE id = ? AND NOT EXISTS (SELECT 1 FROM entries WHERE file = ?)",
-            (row[1], row[1]),
-        )
-
-    def move_files(self, old_root: str, new_root: str) -> None:
-        """Files of one root belong to another from now on."""
-        self._db.execute("UPDATE files SET root = ? WHERE root = ?", (new_root, old_root))
+    def delete_sources(self, sources: Iterable[str]) -> None:
+        """Delete entries by their names, and see that their files can be read again."""
+        for source in sources:
+            for entry, file in self._rows(
+                "SELECT id, file FROM entries WHERE source = ?", (source,)
+            ):
+                self.delete_entry(entry)
+                self._db.execute("UPDATE files SET mtime_ns = 0 WHERE id = ?", (file,))
+        self._db.execute("DELETE FROM files WHERE id NOT IN (SELECT file FROM entries)")
 
     def passages(self, ids: Sequence[int]) -> dict[int, StoredPassage]:
         """Passages by id; ids without a row are left out."""
-        found: dict[int, StoredPassage] = {}
-        for start in range(0, len(ids), _BATCH):
-            batch = ids[start : start + _BATCH]
-            marks = ",".join("?" * len(batch))
-            rows = self._db.execute(
-                "SELECT p.id, e.source, e.title, e.kind, e.language, p.title, p.blocks, e.questions, "
-                "p.id = (SELECT min(id) FROM passages WHERE entry = e.id) "
-                f"FROM passages p JOIN entries e ON e.id = p.entry WHERE p.id IN ({marks})",
-                batch,
+        rows = self._rows(
+            "SELECT p.id, e.source, e.title, e.kind, e.language, p.title, p.blocks, e.questions, "
+            "p.id = (SELECT min(id) FROM passages WHERE entry = e.id) "
+            "FROM passages p JOIN entries e ON e.id = p.entry "
+            "WHERE p.id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(ids)),),
+        )
+        return {
+            i: StoredPassage(
+                id=i,
+                source=source,
+                entry_title=entry_title,
+                kind=kind,
+                language=language,
+                title=title,
+                blocks=Passage.blocks_from_json(blocks),
+                questions=tuple(json.loads(questions)),
+                first=bool(first),
             )
-            for row in rows:
-                found[row[0]] = StoredPassage(
-                    *row[:6],
-                    Passage.blocks_from_json(row[6]),
-                    tuple(json.loads(row[7])),
-                    bool(row[8]),
-                )
-        return found
+            for i, source, entry_title, kind, language, title, blocks, questions, first in rows
+        }
 
     def count_passages(self) -> int:
         """How many passages there are."""
-        return int(self._db.execute("SELECT count(*) FROM passages").fetchone()[0])
+        return int(self._rows("SELECT count(*) FROM passages")[0][0])
 
     def languages(self) -> dict[str, int]:
         """Entries by language, most first."""
-        rows = self._db.execute(
-            "SELECT language, count(*) FROM entries GROUP BY language ORDER BY 2 DESC"
-        )
-        return {str(language): int(n) for language, n in rows}
+        query = "SELECT language, count(*) FROM entries GROUP BY language ORDER BY 2 DESC, 1"
+        return {str(language): int(n) for language, n in self._rows(query)}
 
     def sources(self) -> list[SourceInfo]:
         """Every entry, by source name."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT e.source, e.title, e.kind, e.language, count(p.id), f.path FROM entries e "
             "JOIN files f ON f.id = e.file LEFT JOIN passages p ON p.entry = e.id "
             "GROUP BY e.id ORDER BY e.source"
         )
         return [SourceInfo(*row) for row in rows]
+
+    def sources_by_file(self) -> dict[int, list[str]]:
+        """Names in citations by the id of their file."""
+        found: dict[int, list[str]] = {}
+        for file, source in self._rows("SELECT file, source FROM entries ORDER BY id"):
+            found.setdefault(file, []).append(source)
+        return found
 
     # Keywords
 
@@ -271,9 +305,8 @@ class Store:
         """Passages by BM25, best first, as (id, score above 0)."""
         if not query_terms:
             return []
-        # Quoted, so that no term can be read as an operator of the query language.
-        match = " OR ".join(f'"{term}"' for term in dict.fromkeys(query_terms))
-        rows = self._db.execute(
+        match = " OR ".join(_quoted(term) for term in dict.fromkeys(query_terms))
+        rows = self._rows(
             "SELECT rowid, -rank FROM keywords WHERE keywords MATCH ? ORDER BY rank LIMIT ?",
             (match, limit),
         )
@@ -281,38 +314,39 @@ class Store:
 
     def document_frequencies(self, query_terms: Iterable[str]) -> dict[str, int]:
         """In how many passages each term occurs; 0 where in none."""
-        found = dict.fromkeys(query_terms, 0)
-        for term in found:
-            row = self._db.execute(
-                "SELECT doc FROM keyword_terms WHERE term = ?", (term,)
-            ).fetchone()
-            found[term] = int(row[0]) if row else 0
-        return found
+        query = "SELECT count(*) FROM keywords WHERE keywords MATCH ?"
+        # A term of several words ("e-mail") is a phrase: the table of single terms lacks it.
+        return {
+            term: int(self._rows(query, (_quoted(term),))[0][0])
+            for term in dict.fromkeys(query_terms)
+        }
 
     # Journal of vector changes
 
     def _journal_entry(self, entry: int) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO journal SELECT p.id, json_array_length(e.questions) "
-            "FROM passages p JOIN entries e ON e.id = p.entry WHERE e.id = ?",
-            (entry,),
-        )
+        self._db.execute(f"{_JOURNAL} WHERE e.id = ?", (entry,))
 
     def journal_all(self) -> None:
         """Note that every passage needs its vectors anew."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO journal SELECT p.id, json_array_length(e.questions) "
-            "FROM passages p JOIN entries e ON e.id = p.entry"
-        )
+        self._db.execute(_JOURNAL)
 
-    def journal(self, limit: int = -1) -> list[tuple[int, int]]:
-        """Noted (passage id, number of question vectors), oldest first."""
-        rows = self._db.execute("SELECT * FROM journal ORDER BY passage LIMIT ?", (limit,))
-        return [(int(row[0]), int(row[1])) for row in rows]
+    def count_journal(self) -> int:
+        """How many passages are noted."""
+        return int(self._rows("SELECT count(*) FROM journal")[0][0])
+
+    def journal(self, limit: int, *, gone: bool) -> list[tuple[int, int]]:
+        """Noted (passage id, number of question vectors), of passages that are gone or are not."""
+        query = _JOURNAL_GONE if gone else _JOURNAL_HERE
+        return [(int(i), int(questions)) for i, questions in self._rows(query, (limit,))]
 
     def clear_journal(self, ids: Iterable[int]) -> None:
         """The vectors of these passages are settled."""
         self._db.executemany("DELETE FROM journal WHERE passage = ?", [(i,) for i in ids])
+
+
+def _quoted(term: str) -> str:
+    """A term that cannot be read as an operator of the query language."""
+    return '"' + term.replace('"', " ").replace("\0", " ") + '"'
 
 
 def index_terms(text: str, language: str) -> str:
@@ -326,7 +360,7 @@ def index_terms(text: str, language: str) -> str:
 def query_terms(text: str, language: str) -> list[str]:
     """Terms of a question for `Store.keyword_search`."""
     terms = dict.fromkeys((*words(text), *stems(text, language)))
-    return [fold(term).replace('"', "") for term in terms]
+    return [fold(term) for term in terms]
 
 
 @contextmanager
@@ -344,10 +378,11 @@ def storage_errors(path: Path) -> Iterator[None]:
             raise StorageError(f"{path} is damaged: {error}.", hint) from error
         if "locked" in text:
             raise StorageError(f"{path} is locked by another program.", "Try again.") from error
-        if "no such table" in text or "unable to open" in text:
+        if "no such table" in text or not path.exists():
             hint = "Add documents first: deskhand knowledge add PATH"
             raise StorageError(f"There is no knowledge in {path.parent} yet.", hint) from error
-        if "readonly" in text:
-            hint = "Give yourself the right to write there, or set another data_dir."
-            raise StorageError(f"{path} cannot be written.", hint) from error
-        raise
+        if "readonly" in text or "unable to open" in text:
+            hint = "Give yourself the right to read and write there, or set another data_dir."
+            raise StorageError(f"{path} cannot be opened or written.", hint) from error
+        hint = "Move the folder away and add the documents again."
+        raise StorageError(f"{path} failed: {error}.", hint) from error

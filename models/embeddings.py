@@ -1,24 +1,22 @@
 """Embeddings from a local ONNX model: text in, unit vectors out, on the CPU without torch."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
-from deskhand.core import ModelError, switch_off_telemetry
 from deskhand.models.batches import batches
-from deskhand.models.folder import MODEL, TOKENIZER, ModelFolder
+from deskhand.models.engine import Engine, default_threads, load_engine
+from deskhand.models.folder import ModelFolder
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Encoding
 
 Kind = Literal["query", "passage"]
 Vectors = npt.NDArray[np.float32]
@@ -30,7 +28,6 @@ _TEXTS_PER_WINDOW = 1024
 # Characters kept for each token the model can read. Tokenizing a megabyte to keep 256 tokens of it
 # would take seconds; only a text of mostly blanks or unknown signs loses anything by this.
 _CHARACTERS_PER_TOKEN = 64
-_MAX_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +41,6 @@ class TokenVectors:
 
     offsets: list[tuple[int, int]]
     vectors: Vectors
-
-
-@dataclass(frozen=True, slots=True)
-class _Engine:
-    tokenizer: "Tokenizer"
-    session: Any
-    inputs: frozenset[str]
-    output: str
 
 
 class OnnxEmbeddings(Embeddings):
@@ -72,9 +61,9 @@ class OnnxEmbeddings(Embeddings):
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
         self._folder = ModelFolder.open(folder)
-        self._threads = threads or _default_threads()
+        self._threads = threads or default_threads()
         self._lock = threading.Lock()
-        self._engine: _Engine | None = None
+        self._engine: Engine | None = None
         self.name = self._folder.name
         self.dimension = self._folder.dimension
         self.english_only = self._folder.english_only
@@ -121,8 +110,7 @@ class OnnxEmbeddings(Embeddings):
         """
         result = np.zeros((len(texts), self.dimension), np.float32)
         for indices, _, hidden, mask in self._run(texts, kind):
-            weights = mask / np.maximum(mask.sum(axis=1, keepdims=True), 1)
-            result[indices] = np.matmul(weights[:, None, :].astype(np.float32), hidden)[:, 0]
+            result[indices] = _mean(hidden, mask)
         return _unit(result)
 
     def embed_tokens(self, texts: Sequence[str], kind: Kind) -> list[TokenVectors]:
@@ -134,14 +122,25 @@ class OnnxEmbeddings(Embeddings):
             texts: As in `embed_array`.
             kind: As in `embed_array`.
         """
+        return self.embed_both(texts, kind)[1]
+
+    def embed_both(self, texts: Sequence[str], kind: Kind) -> tuple[Vectors, list[TokenVectors]]:
+        """What `embed_array` and `embed_tokens` give, in one run of the model.
+
+        Args:
+            texts: As in `embed_array`.
+            kind: As in `embed_array`.
+        """
         nothing = TokenVectors([], np.zeros((0, self.dimension), np.float32))
-        result = [nothing] * len(texts)
+        tokens = [nothing] * len(texts)
+        whole = np.zeros((len(texts), self.dimension), np.float32)
         prefix = len(self._prefix(kind))
-        for indices, encodings, hidden, _ in self._run(texts, kind):
+        for indices, encodings, hidden, mask in self._run(texts, kind):
+            whole[indices] = _mean(hidden, mask)
             for index, encoding, states in zip(indices, encodings, hidden, strict=True):
                 kept, offsets = _own_tokens(encoding, texts[index], prefix)
-                result[index] = TokenVectors(offsets, _unit(states[kept]))
-        return result
+                tokens[index] = TokenVectors(offsets, _unit(states[kept]))
+        return _unit(whole), tokens
 
     def _prefix(self, kind: Kind) -> str:
         return self._folder.query_prefix if kind == "query" else self._folder.passage_prefix
@@ -170,76 +169,19 @@ class OnnxEmbeddings(Embeddings):
                 hidden = engine.session.run([engine.output], feed)[0]
                 yield [start + i for i in group], chosen, hidden, mask
 
-    def _loaded(self) -> _Engine:
+    def _loaded(self) -> Engine:
         if self._engine is None:
             with self._lock:
                 if self._engine is None:
-                    self._engine = self._load()
+                    self._engine = load_engine(self._folder, self._threads)
         return self._engine
 
-    def _load(self) -> _Engine:
-        switch_off_telemetry()
-        self._folder.check_references()
-        with ThreadPoolExecutor(3, "load-embeddings") as pool:
-            verified = pool.submit(self._folder.verify)
-            tokenizer = pool.submit(_open_tokenizer, self._folder)
-            session = pool.submit(_open_session, self._folder, self._threads)
-            # A damaged file is the better explanation, so its error goes first.
-            verified.result()
-            return _Engine(tokenizer.result(), *session.result())
 
-
-def _default_threads() -> int:
-    processors = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        processors = len(os.sched_getaffinity(0))
-    return max(min(processors, 2), min(processors // 2, _MAX_THREADS))
-
-
-def _open_tokenizer(folder: ModelFolder) -> "Tokenizer":
-    from tokenizers import Tokenizer  # noqa: PLC0415 - not before telemetry is off
-
-    try:
-        tokenizer = Tokenizer.from_file(str(folder.path / TOKENIZER))
-    except Exception as error:
-        raise ModelError(
-            f"{folder.path / TOKENIZER} is no tokenizer: {error}",
-            f"Get the model again: deskhand models pull {folder.name}",
-        ) from error
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(folder.max_tokens)
-    # Signs such as </s> inside a text are text.
-    tokenizer.encode_special_tokens = True
-    return tokenizer
-
-
-def _open_session(folder: ModelFolder, threads: int) -> tuple[Any, frozenset[str], str]:
-    import onnxruntime  # noqa: PLC0415 - not before telemetry is off
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Waiting threads sleep: a desk that waits for people must not burn a processor.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(
-            str(folder.path / MODEL), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        raise ModelError(
-            f"ONNX Runtime cannot load {folder.path / MODEL}: {error}",
-            "Use a recent onnxruntime (pip install -U onnxruntime), or get the model again: "
-            f"deskhand models pull {folder.name}",
-        ) from error
-    inputs = frozenset(value.name for value in session.get_inputs())
-    outputs = [value.name for value in session.get_outputs() if len(value.shape) == 3]
-    if not {"input_ids", "attention_mask"} <= inputs or not outputs:
-        raise ModelError(
-            f"{folder.path / MODEL} is no text encoder.",
-            "It needs the inputs input_ids and attention_mask, and a vector for every token.",
-        )
-    return session, inputs, outputs[0]
+def _mean(hidden: Vectors, mask: npt.NDArray[np.int64]) -> Vectors:
+    """Means of token vectors without the padding, float32 [texts, dimension]."""
+    weights = mask / np.maximum(mask.sum(axis=1, keepdims=True), 1)
+    means: Vectors = np.matmul(weights[:, None, :].astype(np.float32), hidden)[:, 0]
+    return means
 
 
 def _valid_unicode(text: str) -> str:

@@ -39,55 +39,52 @@ def external_files(path: Path) -> set[str]:
         raise MalformedOnnxError("empty file")
     with (
         path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-        memoryview(mapped) as view,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
     ):
-        return set(_locations(view, "Model", 0))
+        return set(_locations(data, 0, len(data), "Model", 0))
 
 
-def _locations(view: memoryview, message: str, depth: int) -> Iterator[str]:
+def _locations(data: mmap.mmap, start: int, end: int, message: str, depth: int) -> Iterator[str]:
     if depth > _MAX_DEPTH:
         raise MalformedOnnxError("nested too deep")
     fields = _PATHS[message]
-    for field, content in _fields(view):
+    for field, first, last in _fields(data, start, end):
         inner = fields.get(field)
         if inner == "Entry":
-            entry = {number: bytes(value) for number, value in _fields(content)}
+            entry = {number: data[low:high] for number, low, high in _fields(data, first, last)}
             if entry.get(1) == b"location":
                 yield entry.get(2, b"").decode("utf-8", "replace")
         elif inner is not None:
-            yield from _locations(content, inner, depth + 1)
+            yield from _locations(data, first, last, inner, depth + 1)
 
 
-def _fields(view: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The length-delimited fields of a message; numbers are skipped."""
-    position = 0
-    while position < len(view):
-        key, position = _varint(view, position)
+def _fields(data: mmap.mmap, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number, start and end of the length-delimited fields of a message; numbers are skipped."""
+    while position < end:
+        key, position = _varint(data, position, end)
         wire = key & 7
         if wire == 0:
-            _, position = _varint(view, position)
+            _, position = _varint(data, position, end)
             continue
         if wire == 2:
-            length, position = _varint(view, position)
+            length, position = _varint(data, position, end)
         elif wire in (1, 5):
             length = 8 if wire == 1 else 4
         else:
             raise MalformedOnnxError(f"wire type {wire}")
-        end = position + length
-        if end > len(view):
+        if position + length > end:
             raise MalformedOnnxError("truncated")
         if wire == 2:
-            yield key >> 3, view[position:end]
-        position = end
+            yield key >> 3, position, position + length
+        position += length
 
 
-def _varint(view: memoryview, position: int) -> tuple[int, int]:
+def _varint(data: mmap.mmap, position: int, end: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        if position >= len(view) or shift > 63:
+        if position >= end or shift > 63:
             raise MalformedOnnxError("truncated")
-        byte = view[position]
+        byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:

@@ -24,6 +24,8 @@ from deskhand.models.layout import (
 )
 
 _BLOCK = np.dtype([("scale", "<f2"), ("weights", "u1", 16)])
+# Kinds of tensors in the directory.
+_FLOAT, _Q4 = 0, 1
 # Rows of the word table converted at once.
 _ROWS = 16_384
 _PARTS = {"attention": "ao", "up": "fi", "down": "fo", "norm1": "aln", "norm2": "oln"}
@@ -55,15 +57,13 @@ class Q4File:
 
     def vector(self, name: str) -> Floats:
         """A tensor of plain float32 values."""
-        quantized, count, data = self._raw(name, 4)
-        if quantized:
-            raise ValueError(f"{name} is quantized")
+        count, data = self._raw(name, _FLOAT, 4)
         return np.frombuffer(data, "<f4", count).astype(np.float32)
 
     def rows(self, name: str, width: int, first: int = 0, last: int | None = None) -> Floats:
         """Rows `first` to `last` of a quantized matrix, as float32, [rows, width]."""
-        quantized, count, data = self._raw(name, _BLOCK.itemsize / 32)
-        if not quantized or count % width or width % 32:
+        count, data = self._raw(name, _Q4, _BLOCK.itemsize / 32)
+        if count % width or width % 32:
             raise ValueError(f"{name} is no matrix of width {width}")
         last = count // width if last is None else min(last, count // width)
         start, stop = (row * width // 32 * _BLOCK.itemsize for row in (first, last))
@@ -72,13 +72,15 @@ class Q4File:
         values = (halves.astype(np.float32) - 8) * blocks["scale"].astype(np.float32)[:, None]
         return values.reshape(last - first, width)
 
-    def _raw(self, name: str, bytes_each: float) -> tuple[bool, int, bytes]:
+    def _raw(self, name: str, kind: int, bytes_each: float) -> tuple[int, bytes]:
         if name not in self._directory:
             raise ValueError(f"{name} is missing")
-        kind, count, offset, length = self._directory[name]
+        found, count, offset, length = self._directory[name]
+        if found != kind:
+            raise ValueError(f"{name} is of kind {found}, not {kind}")
         if length != count * bytes_each or offset + length > len(self._data):
             raise ValueError(f"{name} is cut short")
-        return kind == 1, count, self._data[offset : offset + length]
+        return count, self._data[offset : offset + length]
 
 
 def convert(source: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
@@ -98,14 +100,15 @@ def convert(source: Path, target: Path, progress: Callable[[int, int], None] | N
     with Q4File(source) as file, target.open("wb") as out:
         layout = tensors(file.size)
         total = layout[-1].offset + layout[-1].bytes
+        done = 0
         places = {tensor.name: tensor for tensor in layout}
         for name, array, row in _converted(file):
             tensor = places[name]
             data = np.ascontiguousarray(array, tensor.dtype).tobytes()
             out.seek(tensor.offset + row * tensor.dtype.itemsize * _row_width(tensor))
-            out.write(data)
+            done += out.write(data)
             if progress:
-                progress(out.tell(), total)
+                progress(done, total)
         out.truncate(total)
 
 

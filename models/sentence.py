@@ -42,7 +42,7 @@ class SentenceEmbeddings(Embeddings):
             self._model: Any = library.SentenceTransformer(
                 model, trust_remote_code=False, local_files_only=local, device="cpu"
             )
-            self.dimension = int(self._model.get_sentence_embedding_dimension())
+            self.dimension = _dimension(self._model)
         except Exception as error:
             raise ModelError(
                 f"The embedding model {model} cannot be loaded: {error}",
@@ -83,6 +83,12 @@ class SentenceEmbeddings(Embeddings):
     async def aembed_query(self, text: str) -> list[float]:
         """The vector of a question, computed off the event loop."""
         return await asyncio.to_thread(self.embed_query, text)
+
+
+def _dimension(model: Any) -> int:
+    # Renamed in sentence-transformers 6; we allow 5 as well.
+    renamed = getattr(model, "get_embedding_dimension", None)
+    return int((renamed or model.get_sentence_embedding_dimension)())
 
 
 def _fingerprint(folder: Path | None, model: Any, name: str) -> str:

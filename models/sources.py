@@ -91,7 +91,7 @@ def _fetch_hub(source: Source, folder: Path, progress: Progress) -> None:
                 etag_timeout=_REACH_SECONDS,
                 tqdm_class=_reporting(f"downloading {file.name}", file.bytes, progress),
             )
-        except (OSError, ValueError, httpx.HTTPError) as error:
+        except Exception as error:
             raise SourceError(f"the hub did not send {file.path}: {_first_line(error)}") from error
         _check(Path(path), file)
         shutil.move(path, folder / file.name)
