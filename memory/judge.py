@@ -4,8 +4,8 @@ It reads the token vectors that the embedding model computed anyway, so it costs
 It was trained on help articles of many invented companies with questions that they answer and near
 misses that they do not, in three languages; benchmarks/judge/train.py has the data and the method.
 There is one set of weights for each embedding model, data/judge-NAME.onnx, and a calibration from
-its raw score to a probability. Other embedding models have none: what they find is compared in
-ours.
+its raw score, and the simpler measures beside it, to a probability (calibrate.py, ibidem). Other
+embedding models have none: what they find is compared in ours.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,26 @@ from deskhand.memory.evidence import Match, PassageTokens, QuestionTokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# What the probability is computed from: the network's raw score, how the passage was found, and
+# `whole_row`.
+CALIBRATED = (
+    "network", "fused", "cosine", "coverage", "lexical", "nearness", "weakest", "same_language"
+)  # fmt: skip
 _TOKEN_FEATURES = 5
 _LARGEST_IDF = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the judge says of one passage.
+
+    Args:
+        score: Probability from 0 to 1 that it answers.
+        parts: What went into it, by name (`CALIBRATED`).
+    """
+
+    score: float
+    parts: dict[str, float]
 
 
 class Judge:
@@ -40,20 +59,22 @@ class Judge:
         self.name = name
         self._calibration = _calibrations()[name]
 
-    def scores(
+    def judge(
         self,
         question: QuestionTokens,
         passages: Sequence[PassageTokens],
         matches: Sequence[Match],
         same_language: Sequence[bool],
-    ) -> list[float]:
-        """Probabilities from 0 to 1, one for each passage.
+        fused: Sequence[float],
+    ) -> list[Verdict]:
+        """A verdict on each passage.
 
         Args:
             question: The question.
             passages: The passages.
             matches: How each meets the question.
             same_language: Whether each passage is in the language of the question.
+            fused: Cosine by which each passage was found, with that of its FAQ's wordings.
         """
         if not passages:
             return []
@@ -66,11 +87,16 @@ class Judge:
             tokens[i, : len(pair)] = pair
             padding[i, : max(1, len(pair))] = False
         rows = [whole_row(m, same) for m, same in zip(matches, same_language, strict=True)]
-        whole = np.asarray(rows, np.float32)
-        feed = {"tokens": tokens, "padding": padding, "whole": whole}
+        feed = {"tokens": tokens, "padding": padding, "whole": np.asarray(rows, np.float32)}
         raw = _session(self.name).run(None, feed)[0].reshape(-1)
-        scale, bias = self._calibration["scale"], self._calibration["bias"]
-        return [1.0 / (1.0 + math.exp(-max(min(scale * float(x) + bias, 60), -60))) for x in raw]
+        measures = zip(raw.tolist(), fused, rows, strict=True)
+        return [self._verdict((x, cosine, *row)) for x, cosine, row in measures]
+
+    def _verdict(self, measures: Sequence[float]) -> Verdict:
+        parts = dict(zip(CALIBRATED, measures, strict=True))
+        total = self._calibration["bias"]
+        total += sum(self._calibration[name] * value for name, value in parts.items())
+        return Verdict(1.0 / (1.0 + math.exp(-max(min(total, 60.0), -60.0))), parts)
 
 
 def whole_row(result: Match, same_language: bool) -> list[float]:

@@ -240,13 +240,17 @@ class Retrieval:
         passages = self._tokens.get(embedder, [c.passage for c in candidates])
         matches = [match(question, passage) for passage in passages]
         same = [c.passage.language == query.language for c in candidates]
-        scores = Judge(embedder.name).scores(question, passages, matches, same)
-        for candidate, passage, result, score in zip(
-            candidates, passages, matches, scores, strict=True
+        fused = [
+            m.cosine if self._embedders.custom else c.fused
+            for c, m in zip(candidates, matches, strict=True)
+        ]
+        verdicts = Judge(embedder.name).judge(question, passages, matches, same, fused)
+        for candidate, passage, result, verdict in zip(
+            candidates, passages, matches, verdicts, strict=True
         ):
-            candidate.parts |= {"coverage": result.coverage, "lexical": result.lexical}
             units = _units(candidate.passage, question, passage, result)
-            yield _hit(candidate.passage, score, candidate.parts, units)
+            parts = candidate.parts | verdict.parts
+            yield _hit(candidate.passage, verdict.score, parts, units)
 
 
 def unit_spans(text: str, passage: StoredPassage) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -1,88 +1,220 @@
-"""Turns the judges' raw scores into probabilities: writes memory/data/judges.json.
+"""Turns what the judges say into probabilities: writes memory/data/judges.json.
 
-For every labelled question about the sample help center, what the desk would put first is right (a
-labelled source) or not (another source, or the question has no answer). A logistic curve with two
-numbers a judge is fitted to that, both kinds weighing the same, so that 0.5 is even chances
-(J. Platt, 1999). Run it after train.py.
+For every labelled question about the sample help center, the candidates are right (a labelled
+source) or not. A linear function of the network's raw score and the simpler measures beside it is
+fitted to put a right one first, and to be above 0 when the first is right and below when it is not
+(because it is another, or because nothing answers the question), both kinds weighing the same: 0.5
+is even chances. With --data, questions of StackFAQ (threads with even numbers) and XQuAD take part,
+each also without the source that answers it. Run it after train.py.
 
-    python benchmarks/judge/calibrate.py --models-dir DIR
+    python benchmarks/judge/calibrate.py --models-dir DIR --data DIR
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
-import math
+import random
 import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from deskhand.memory import Embedders, Knowledge, Query
+from deskhand.memory import Embedders, Hit, Knowledge, Query
+from deskhand.memory.judge import CALIBRATED
 from deskhand.models import english_embeddings, multilingual_embeddings
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "memory" / "data" / "judges.json"
 QUESTIONS = ("help_center_dev.jsonl", "help_center_hard.jsonl")
-_STEPS, _RATE, _SMOOTHING = 5000, 0.1, 0.01
+SAMPLE = 120
+_STEPS, _RATE, _SMOOTHING = 3000, 0.02, 0.003
+
+Candidates = tuple[np.ndarray, np.ndarray, bool]
+"""Measures [candidates, measures], which are right [candidates], and the fold it belongs to."""
 
 
-def raw_scores(models_dir: Path) -> dict[str, list[tuple[float, bool]]]:
-    """For each judge, (raw score, right) of the passage it would put first for each question."""
-    english, multilingual = english_embeddings(), multilingual_embeddings(models_dir)
-    assert multilingual is not None, "deskhand models pull multilingual-e5-small"
-    embedders = Embedders(english, multilingual)
-    found: dict[str, list[tuple[float, bool]]] = {english.name: [], multilingual.name: []}
-    with tempfile.TemporaryDirectory() as folder:
-        knowledge = Knowledge.open(Path(folder), embedders)
-        knowledge.add([ROOT / "examples" / "help_center"])
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with the sources that answer it, none where nothing does."""
+
+    query: Query
+    sources: frozenset[str]
+
+
+def help_center() -> Iterator[Asked]:
+    """The labelled questions about the sample help center."""
+    for name in QUESTIONS:
+        text = (ROOT / "examples" / "evaluation" / name).read_text("utf-8")
+        for row in map(json.loads, text.splitlines()):
+            earlier = [turn["text"] for turn in row["history"] if turn["role"] == "person"]
+            before = f"{earlier[-1]} " if earlier else ""
+            query = Query(before + row["question"], row["language"], len(before))
+            yield Asked(query, frozenset(row["sources"]))
+
+
+def stackfaq(folder: Path, data: Path) -> Iterator[Asked]:
+    """StackFAQ: writes its entries into a folder; queries of the threads with even numbers."""
+    entries = (data / "faq_stackfaq" / "faqs.jsonl").read_text("utf-8").splitlines()
+    with (folder / "faq.jsonl").open("w", encoding="utf-8") as file:
+        for entry in map(json.loads, entries):
+            answer = "\n\n".join(entry.pop("answers"))
+            file.write(json.dumps(entry | {"answer": answer, "language": "en"}) + "\n")
+    queries = (data / "faq_stackfaq" / "queries.jsonl").read_text("utf-8").splitlines()
+    rows = [row for row in map(json.loads, queries) if int(row["faq_id"][2:]) % 2 == 0]
+    for row in random.sample(rows, SAMPLE):
+        yield Asked(Query(row["query"], "en"), frozenset({row["faq_id"]}))
+
+
+def xquad(folder: Path, data: Path, asked: str, told: str) -> Iterator[Asked]:
+    """XQuAD: writes its paragraphs in one language into a folder; questions in another."""
+    questions = []
+    for language in (told, asked):
+        packed = (data / "multi_xquad" / f"xquad.{language}.json.gz").read_bytes()
+        articles = json.loads(gzip.decompress(packed))["data"]
+        paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
+        for number, paragraph in enumerate(paragraphs):
+            name = f"p{number:03d}.txt"
+            if language == told:
+                (folder / name).write_text(paragraph["context"], encoding="utf-8")
+            if language == asked:
+                questions += [(row["question"], name) for row in paragraph["qas"]]
+    for text, name in random.sample(questions, SAMPLE):
+        yield Asked(Query(text, asked), frozenset({name}))
+
+
+def candidates(
+    embedders: Embedders, documents: Path, questions: Iterable[Asked], *, without: bool
+) -> dict[str, list[Candidates]]:
+    """For each judge, the candidates of every question that it compares.
+
+    Args:
+        embedders: Both models.
+        documents: What to search.
+        questions: What to ask.
+        without: Whether to ask each question once more as if its sources were not there.
+    """
+    found: dict[str, list[Candidates]] = {}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Knowledge.open(Path(folder), embedders) as knowledge,
+    ):
+        knowledge.add([documents])
         retrieval = knowledge.retrieval()
-        for name in QUESTIONS:
-            lines = (ROOT / "examples" / "evaluation" / name).read_text("utf-8").splitlines()
-            for row in map(json.loads, lines):
-                earlier = [turn["text"] for turn in row["history"] if turn["role"] == "person"]
-                before = f"{earlier[-1]} " if earlier else ""
-                query = Query(before + row["question"], row["language"], len(before))
-                hits = [hit for hit in retrieval.find(query, limit=30) if hit.units]
-                for judge, rows in found.items():
-                    mine = [
-                        hit
-                        for hit in hits
-                        if embedders.comparing(row["language"], hit.language).name == judge
-                    ]
-                    if mine:
-                        best = max(mine, key=lambda hit: hit.score)
-                        score = min(max(best.score, 1e-9), 1 - 1e-9)
-                        right = best.source in row["sources"]
-                        rows.append((math.log(score / (1 - score)), right))
-        knowledge.close()
+        for number, asked in enumerate(questions):
+            hits = [hit for hit in retrieval.find(asked.query, limit=40) if hit.units]
+            language = asked.query.language
+            for judge in (embedders.english.name, embedders.multilingual.name):
+                mine = [h for h in hits if embedders.comparing(language, h.language).name == judge]
+                if not mine:
+                    continue
+                values, right = _measures(mine, asked.sources)
+                found.setdefault(judge, []).append((values, right, bool(number % 2)))
+                if without and (~right).any():
+                    rest = (values[~right], right[~right], bool(number % 2))
+                    found[judge].append(rest)
     return found
 
 
-def fit(rows: list[tuple[float, bool]]) -> dict[str, float]:
-    """Scale and bias of the logistic curve, by gradient descent on the balanced log loss."""
-    x = np.asarray([score for score, _ in rows])
-    y = np.asarray([float(right) for _, right in rows])
-    weights = np.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
-    scale, bias = 1.0, 0.0
+def _measures(hits: list[Hit], sources: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
+    values = np.asarray([[hit.parts[name] for name in CALIBRATED] for hit in hits])
+    return values, np.asarray([hit.source in sources for hit in hits])
+
+
+def fit(questions: list[Candidates]) -> dict[str, float]:
+    """Weights and bias, by gradient descent on standardized measures."""
+    everything = np.concatenate([values for values, _, _ in questions])
+    mean, deviation = everything.mean(0), everything.std(0).clip(1e-3)
+    rows = [((values - mean) / deviation, right) for values, right, _ in questions]
+    weights, bias = np.zeros(len(CALIBRATED)), 0.0
+    weights[0] = 1.0
     for _ in range(_STEPS):
-        error = weights * (1 / (1 + np.exp(-(scale * x + bias))) - y)
-        scale -= _RATE * (float((error * x).mean()) + _SMOOTHING * (scale - 1))
-        bias -= _RATE * float(error.mean())
-    return {"scale": round(scale, 4), "bias": round(bias, 4)}
+        slope, lift = _gradient(rows, weights, bias)
+        weights -= _RATE * (slope + _SMOOTHING * weights)
+        bias -= _RATE * lift
+    plain = weights / deviation
+    named = dict(zip(CALIBRATED, plain.round(4).tolist(), strict=True))
+    return named | {"bias": round(float(bias - (plain * mean).sum()), 4)}
+
+
+def _gradient(
+    rows: list[tuple[np.ndarray, np.ndarray]], weights: np.ndarray, bias: float
+) -> tuple[np.ndarray, float]:
+    """Of the ranking loss (softmax) and of the balanced log loss of each question's first."""
+    slope = np.zeros(len(weights))
+    firsts = []
+    for values, right in rows:
+        scores = values @ weights + bias
+        first = int(scores.argmax())
+        firsts.append((values[first], float(scores[first]), bool(right[first])))
+        if right.any():
+            chance = np.exp(scores - scores.max())
+            chance /= chance.sum()
+            wanted = chance * right
+            slope += values.T @ (chance - wanted / wanted.sum()) / len(rows)
+    share = np.mean([ok for _, _, ok in firsts]).clip(0.05, 0.95)
+    lift = 0.0
+    for values, score, ok in firsts:
+        weight = 0.5 / share if ok else 0.5 / (1 - share)
+        error = weight * (1 / (1 + np.exp(-score)) - ok) / len(rows)
+        slope += error * values
+        lift += error
+    return slope, lift
+
+
+def quality(questions: list[Candidates], fitted: dict[str, float]) -> str:
+    """Shares in words: right first, and right or wrong decisions at even chances."""
+    weights = np.asarray([fitted[name] for name in CALIBRATED])
+    first, answered, refused = [], [], []
+    for values, right, _ in questions:
+        scores = values @ weights + fitted["bias"]
+        if right.any():
+            first.append(bool(right[scores.argmax()]))
+            answered.append(scores.max() >= 0)
+        else:
+            refused.append(scores.max() < 0)
+    parts = zip(("first", "answered", "refused"), (first, answered, refused), strict=True)
+    return ", ".join(f"{name} {np.mean(values):.2f}" for name, values in parts)
 
 
 def main() -> None:
     """Calibrate both judges."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models-dir", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="evaluation sets: StackFAQ (even), XQuAD")
     options = parser.parse_args()
-    names = ("all-MiniLM-L6-v2", "multilingual-e5-small")
-    plain = {name: {"scale": 1.0, "bias": 0.0} for name in names}
-    OUTPUT.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
-    fitted = {name: fit(rows) for name, rows in raw_scores(options.models_dir).items()}
+    random.seed(0)
+    multilingual = multilingual_embeddings(options.models_dir)
+    if multilingual is None:
+        raise SystemExit("Fetch the model first: deskhand models pull multilingual-e5-small")
+    embedders = Embedders(english_embeddings(), multilingual)
+    names = (embedders.english.name, multilingual.name)
+    plain = dict.fromkeys(CALIBRATED, 0.0) | {"network": 1.0, "bias": 0.0}
+    OUTPUT.write_text(json.dumps(dict.fromkeys(names, plain), indent=1) + "\n", encoding="utf-8")
+    rows = candidates(embedders, ROOT / "examples" / "help_center", help_center(), without=False)
+    sets = {"help center": rows}
+    if options.data:
+        for name, asked, told in (("en", "en", "en"), ("de", "de", "de"), ("cross", "de", "en")):
+            with tempfile.TemporaryDirectory() as folder:
+                questions = list(xquad(Path(folder), options.data, asked, told))
+                sets[name] = candidates(embedders, Path(folder), questions, without=True)
+        with tempfile.TemporaryDirectory() as folder:
+            questions = list(stackfaq(Path(folder), options.data))
+            sets["stackfaq"] = candidates(embedders, Path(folder), questions, without=True)
+    fitted = {}
+    for judge in names:
+        mine = {name: found[judge] for name, found in sets.items() if judge in found}
+        halves = [[r for rows in mine.values() for r in rows if r[2] == fold] for fold in (0, 1)]
+        for fold in (0, 1):
+            weights = fit(halves[fold])
+            for name, rows in mine.items():
+                other = [row for row in rows if row[2] != fold]
+                print(f"{judge}, half {fold}, the other of {name}: {quality(other, weights)}")
+        fitted[judge] = fit(halves[0] + halves[1])
     OUTPUT.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(fitted))
 
 
 if __name__ == "__main__":

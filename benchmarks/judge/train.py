@@ -45,6 +45,9 @@ OUTPUT = HERE.parent.parent / "memory" / "data"
 WIDTH, LAYERS, HEADS, DROPOUT = 96, 2, 4, 0.2
 TOKEN_FEATURES, WHOLE_FEATURES = 5, 6
 BATCH, RATE, WARM_UP = 16, 8e-4, 100
+VECTOR_SCALE = 0.4
+# Both kinds of near misses weigh the same in sum, so that no style of asking means "not answered".
+NEAR_MISS_WEIGHTS = dict.fromkeys("abcde", 0.25) | dict.fromkeys("fg", 1.2)
 
 
 @dataclass(slots=True)
@@ -55,6 +58,7 @@ class Passage:
     language: str
     tokens: PassageTokens
     vector: np.ndarray
+    near_miss_weight: float
 
 
 @dataclass(slots=True)
@@ -69,11 +73,21 @@ class Question:
 
 
 class JudgeNetwork(nn.Module):
-    """Two transformer layers over projected token vectors; its first position is the verdict."""
+    """Two transformer layers over projected token vectors; its first position is the verdict.
+
+    Inputs are standardized with the means and deviations of the training data: the vectors of some
+    models (e5) have most of their length in common.
+    """
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
         self.dimension = dimension
+        for name, size in (
+            ("token", dimension + TOKEN_FEATURES),
+            ("whole", WHOLE_FEATURES),
+        ):
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_deviation", torch.ones(size))
         self.project = nn.Linear(dimension, WIDTH, bias=False)
         self.features = nn.Linear(TOKEN_FEATURES, WIDTH)
         self.verdict = nn.Parameter(torch.randn(WIDTH) * 0.02)
@@ -92,21 +106,71 @@ class JudgeNetwork(nn.Module):
         self, tokens: torch.Tensor, padding: torch.Tensor, whole: torch.Tensor
     ) -> torch.Tensor:
         """Raw scores [pairs] of tokens [pairs, length, width], padding and whole-text features."""
+        tokens = (tokens - self.token_mean) / self.token_deviation
+        whole = (whole - self.whole_mean) / self.whole_deviation
         vectors, rest = tokens[..., : self.dimension], tokens[..., self.dimension :]
-        hidden = self.project(self.drop(vectors) * 8) + self.features(rest)
+        hidden = self.project(self.drop(vectors) * VECTOR_SCALE) + self.features(rest)
         first = self.verdict.expand(hidden.shape[0], 1, -1)
         mask = torch.cat((torch.zeros_like(padding[:, :1]), padding), dim=1)
-        hidden = self.layers(torch.cat((first, hidden), dim=1), src_key_padding_mask=mask)
+        hidden = torch.cat((first, hidden), dim=1)
+        hidden = self.encode(hidden, mask)
         verdict = torch.cat((self.norm(hidden)[:, 0], whole), dim=1)
         return (self.head(verdict) + self.direct(whole))[:, 0]
+
+    def encode(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The transformer layers, by torch's own code."""
+        return self.layers(hidden, src_key_padding_mask=mask)
+
+    def standardize(self, pairs: list[tuple[Question, Passage]]) -> None:
+        """Take means and deviations from some pairs; the numbers of a vector share one."""
+        tokens, padding, whole = collate(pairs)
+        rows = tokens[~padding]
+        self.token_mean.copy_(rows.mean(0))
+        deviation = rows.std(0).clamp(min=0.01)
+        deviation[: self.dimension] = rows[:, : self.dimension].std(0).mean()
+        self.token_deviation.copy_(deviation)
+        self.whole_mean.copy_(whole.mean(0))
+        self.whole_deviation.copy_(whole.std(0).clamp(min=0.1))
+
+
+class ExportedJudge(JudgeNetwork):
+    """The same network with its layers written out, so that the number of pairs stays open."""
+
+    def encode(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The transformer layers, step by step (pre-norm, dropout left out)."""
+        for layer in self.layers.layers:
+            hidden = hidden + self.attend(layer.self_attn, layer.norm1(hidden), mask)
+            inner = nn.functional.gelu(layer.linear1(layer.norm2(hidden)))
+            hidden = hidden + layer.linear2(inner)
+        return hidden
+
+    def attend(
+        self, attention: nn.MultiheadAttention, hidden: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        """Multi-head self-attention; masked positions are not looked at."""
+        pairs, length = hidden.shape[0], hidden.shape[1]
+        mixed = nn.functional.linear(hidden, attention.in_proj_weight, attention.in_proj_bias)
+        query, key, value = (
+            part.reshape(pairs, length, HEADS, WIDTH // HEADS).transpose(1, 2)
+            for part in mixed.split(WIDTH, dim=2)
+        )
+        scores = query @ key.transpose(2, 3) * (WIDTH // HEADS) ** -0.5
+        scores = scores.masked_fill(mask[:, None, None, :], -1e9)
+        seen = (scores.softmax(dim=3) @ value).transpose(1, 2).reshape(pairs, length, WIDTH)
+        return attention.out_proj(seen)
 
 
 def load(embedder: OnnxEmbeddings) -> tuple[list[Passage], list[Question]]:
     """Passages and questions of the data files that concern this embedding model, embedded."""
     lines = [
-        line for f in sorted((HERE / "data").glob("*.jsonl")) for line in f.open(encoding="utf-8")
+        (line, NEAR_MISS_WEIGHTS[file.stem])
+        for file in sorted((HERE / "data").glob("*.jsonl"))
+        for line in file.read_text("utf-8").splitlines()
+        if line.strip()
     ]
-    rows = [json.loads(line) for line in lines if line.strip()]
+    rows = [json.loads(line) | {"near_miss_weight": weight} for line, weight in lines]
+    if embedder.english_only:
+        rows = [row for row in rows if row["language"] == "en"]
     texts = [f"{row['title']}\n{row['passage']}" for row in rows]
     known = Counter[str]()
     for row, text in zip(rows, texts, strict=True):
@@ -118,6 +182,7 @@ def load(embedder: OnnxEmbeddings) -> tuple[list[Passage], list[Question]]:
             row["language"],
             passage_tokens(text, row["title"], row["language"], Tokens(t.offsets, t.vectors)),
             vector,
+            row["near_miss_weight"],
         )
         for row, text, t, vector in zip(rows, texts, tokens, vectors, strict=True)
     ]
@@ -127,7 +192,7 @@ def load(embedder: OnnxEmbeddings) -> tuple[list[Passage], list[Question]]:
         for kind in ("answerable", "unanswerable")
         for language, wordings in row[kind].items()
         for text in wordings
-        if not embedder.english_only or language == row["language"] == "en"
+        if not embedder.english_only or language == "en"
     ]
     vectors, tokens = embedder.embed_both([text for text, *_ in asked], "query")
 
@@ -181,8 +246,12 @@ class Sampler:
         """(question, passage, target, weight); the question's own passage is first."""
         own = self.passages[question.passage]
         near = self.near[id(question)]
-        drawn = random.sample(near, 1) if question.answered or random.random() < 0.5 else []  # noqa: S311
-        weights = (1.5, 0.5) if question.answered else (1.0, 0.3)
+        if question.answered:
+            # As much weight for it as against it: the wording of a question alone tells nothing.
+            drawn = random.sample(near, min(2, len(near)))
+            weights = (1.5, 0.75)
+        else:
+            drawn, weights = [], (own.near_miss_weight, 0.0)
         return [
             (question, own, float(question.answered), weights[0]),
             *((question, self.passages[i], 0.0, weights[1]) for i in drawn),
@@ -246,8 +315,9 @@ def auroc(network: JudgeNetwork, passages: list[Passage], questions: list[Questi
 
 def export(network: JudgeNetwork, path: Path) -> None:
     """Write the network as ONNX."""
-    network.eval()
-    torch.backends.mha.set_fastpath_enabled(False)
+    exported = ExportedJudge(network.dimension)
+    exported.load_state_dict(network.state_dict())
+    exported.eval()
     example = (
         torch.zeros(2, 7, network.dimension + TOKEN_FEATURES),
         torch.zeros(2, 7, dtype=torch.bool),
@@ -256,7 +326,7 @@ def export(network: JudgeNetwork, path: Path) -> None:
     names = ["tokens", "padding", "whole"]
     axes = {"tokens": {0: "pairs", 1: "length"}, "padding": {0: "pairs", 1: "length"}}
     torch.onnx.export(
-        network,
+        exported,
         example,
         str(path),
         input_names=names,
@@ -274,6 +344,7 @@ def main() -> None:
     parser.add_argument("--models-dir", type=Path, default=Path())
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--hold-out", type=int, default=0, help="every n-th domain")
+    parser.add_argument("--checkpoint", type=Path, default=Path("judge.pt"))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     random.seed(options.seed)
@@ -285,6 +356,8 @@ def main() -> None:
     passages, questions = load(embedder)
     print(f"{len(passages)} passages, {len(questions)} questions")
     network = JudgeNetwork(embedder.dimension)
+    drawn = random.sample(questions, min(600, len(questions)))
+    network.standardize([(question, passages[question.passage]) for question in drawn])
     held_out = set(sorted({passage.domain for passage in passages})[:: options.hold_out or 10**9])
     if not options.hold_out:
         held_out = set()
@@ -293,6 +366,7 @@ def main() -> None:
     if held_out:
         tried = [q for q in questions if passages[q.passage].domain in held_out]
         print(f"held out: {len(tried)} questions, AUROC {auroc(network, passages, tried):.3f}")
+    torch.save(network.state_dict(), options.checkpoint)
     export(network, OUTPUT / f"judge-{options.model}.onnx")
 
 
