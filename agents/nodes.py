@@ -19,7 +19,7 @@ Stream = Callable[[str], None]
 _KEPT_HITS = 8
 _CLEARLY_BETTER = 0.1
 _WRITTEN_FROM = 4
-_NEAREST_SCORE = 0.12
+_NEAREST_SCORE = 0.05
 
 
 async def understand_node(parts: Parts, state: SupportState) -> dict[str, Any]:

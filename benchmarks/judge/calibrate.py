@@ -3,9 +3,10 @@
 For every labelled question about the sample help center, the candidates are right (a labelled
 source) or not. A linear function of the network's raw score and the simpler measures beside it is
 fitted to put a right one first, and to be above 0 when the first is right and below when it is not
-(because it is another, or because nothing answers the question), both kinds weighing the same: 0.5
-is even chances. With --data, questions of StackFAQ (threads with even numbers) and XQuAD take part,
-each also without the source that answers it. Run it after train.py.
+(because it is another, or because nothing answers the question), both kinds weighing the same. Then
+the whole is shifted so that three of four unanswerable questions stay below 0.5. With --data,
+questions of StackFAQ (threads with even numbers) and XQuAD take part, each also without the source
+that answers it. Run it after train.py.
 
     python benchmarks/judge/calibrate.py --models-dir DIR --data DIR
 """
@@ -31,6 +32,10 @@ ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "memory" / "data" / "judges.json"
 QUESTIONS = ("help_center_dev.jsonl", "help_center_hard.jsonl")
 SAMPLE = 120
+HELP_CENTER = "help center"
+# Of the help center's unanswerable questions; most come close to a document. More refusals cost
+# more answers: benchmarks/app_main_job.py shows both.
+REFUSED = 0.75
 _STEPS, _RATE, _SMOOTHING = 3000, 0.02, 0.003
 
 Candidates = tuple[np.ndarray, np.ndarray, bool]
@@ -165,19 +170,34 @@ def _gradient(
     return slope, lift
 
 
-def quality(questions: list[Candidates], fitted: dict[str, float]) -> str:
-    """Shares in words: right first, and right or wrong decisions at even chances."""
+def decisions(
+    questions: list[Candidates], fitted: dict[str, float]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Best scores of answerable questions, whether they are right, best scores of the others."""
     weights = np.asarray([fitted[name] for name in CALIBRATED])
-    first, answered, refused = [], [], []
-    for values, right, _ in questions:
-        scores = values @ weights + fitted["bias"]
-        if right.any():
-            first.append(bool(right[scores.argmax()]))
-            answered.append(scores.max() >= 0)
-        else:
-            refused.append(scores.max() < 0)
-    parts = zip(("first", "answered", "refused"), (first, answered, refused), strict=True)
-    return ", ".join(f"{name} {np.mean(values):.2f}" for name, values in parts)
+    scores = [(values @ weights + fitted["bias"], right) for values, right, _ in questions]
+    best = [(float(s.max()), bool(right[s.argmax()])) for s, right in scores if right.any()]
+    others = [float(s.max()) for s, right in scores if not right.any()]
+    return (
+        np.asarray([score for score, _ in best]),
+        np.asarray([right for _, right in best]),
+        np.asarray(others),
+    )
+
+
+def shift(questions: list[Candidates], fitted: dict[str, float]) -> dict[str, float]:
+    """The same weights, with the bias that refuses a wished share of unanswerable questions."""
+    _, _, others = decisions(questions, fitted)
+    return fitted | {"bias": round(fitted["bias"] - float(np.quantile(others, REFUSED)), 4)}
+
+
+def quality(questions: list[Candidates], fitted: dict[str, float]) -> str:
+    """What comes of some questions at even chances, in words."""
+    scores, right, others = decisions(questions, fitted)
+    return (
+        f"right first {right.mean():.2f}, answered {(scores >= 0).mean():.2f}, "
+        f"answered right {((scores >= 0) & right).mean():.2f}, refused {(others < 0).mean():.2f}"
+    )
 
 
 def main() -> None:
@@ -195,7 +215,7 @@ def main() -> None:
     plain = dict.fromkeys(CALIBRATED, 0.0) | {"network": 1.0, "bias": 0.0}
     OUTPUT.write_text(json.dumps(dict.fromkeys(names, plain), indent=1) + "\n", encoding="utf-8")
     rows = candidates(embedders, ROOT / "examples" / "help_center", help_center(), without=False)
-    sets = {"help center": rows}
+    sets = {HELP_CENTER: rows}
     if options.data:
         for name, asked, told in (("en", "en", "en"), ("de", "de", "de"), ("cross", "de", "en")):
             with tempfile.TemporaryDirectory() as folder:
@@ -206,14 +226,19 @@ def main() -> None:
             sets["stackfaq"] = candidates(embedders, Path(folder), questions, without=True)
     fitted = {}
     for judge in names:
-        mine = {name: found[judge] for name, found in sets.items() if judge in found}
+        mine = {
+            name: found[judge]
+            for name, found in sets.items()
+            if any(right.any() for _, right, _ in found.get(judge, ()))
+        }
         halves = [[r for rows in mine.values() for r in rows if r[2] == fold] for fold in (0, 1)]
         for fold in (0, 1):
-            weights = fit(halves[fold])
+            own = {name: [r for r in rows if r[2] == fold] for name, rows in mine.items()}
+            weights = shift(own[HELP_CENTER], fit(halves[fold]))
             for name, rows in mine.items():
                 other = [row for row in rows if row[2] != fold]
                 print(f"{judge}, half {fold}, the other of {name}: {quality(other, weights)}")
-        fitted[judge] = fit(halves[0] + halves[1])
+        fitted[judge] = shift(mine[HELP_CENTER], fit(halves[0] + halves[1]))
     OUTPUT.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
 
 
