@@ -12,6 +12,7 @@ _WHOLE_PARAGRAPH = 320
 _WHOLE_LIST = 8
 _NEARLY_AS_GOOD = 0.93
 _SECOND_SOURCE = 0.85
+_CERTAIN = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Quote:
 
 
 def quote(hits: Sequence[Hit], *, limit: int = 2) -> list[Quote]:
-    """The best part of the best passage, and of a second one that is nearly as good.
+    """The best part of the best passage; where that is not certain, of a second one as well.
 
     Args:
         hits: Passages that answer, best first.
@@ -41,9 +42,11 @@ def quote(hits: Sequence[Hit], *, limit: int = 2) -> list[Quote]:
     for hit in hits:
         if len(quotes) == limit:
             break
-        if quotes and hit.score < _SECOND_SOURCE * quotes[0].hit.score:
+        if quotes and not _needed(hit, quotes[0].hit):
             break
         if any(hit.source == other.hit.source for other in quotes):
+            continue
+        if quotes and hit.language != quotes[0].hit.language:
             continue
         found = _best_part(hit)
         if quotes and (length + len(found.text) > _ANSWER_CHARACTERS or _repeats(found, quotes)):
@@ -51,6 +54,11 @@ def quote(hits: Sequence[Hit], *, limit: int = 2) -> list[Quote]:
         quotes.append(found)
         length += len(found.text)
     return quotes
+
+
+def _needed(second: Hit, best: Hit) -> bool:
+    """Whether the second passage is worth its length: as likely as the first, which is unsure."""
+    return best.score < _CERTAIN and second.score >= _SECOND_SOURCE * best.score
 
 
 def _best_part(hit: Hit) -> Quote:
@@ -101,9 +109,17 @@ def _around(
             return everything
         return tuple(u for u in (unit, unit + 1) if u < len(everything))
     best = scores[number, unit]
+    if block.kind == "rows" and len(everything) <= _WHOLE_LIST and _close(scores, number, unit):
+        return everything
     return tuple(u for u in everything if scores.get((number, u), 0.0) >= _NEARLY_AS_GOOD * best)[
         :4
     ] or (unit,)
+
+
+def _close(scores: dict[tuple[int, int], float], number: int, unit: int) -> bool:
+    """Whether another row of a table fits nearly as well: then it is asked for as a whole."""
+    rows = [score for (b, u), score in scores.items() if b == number and u != unit]
+    return max(rows, default=0.0) >= _NEARLY_AS_GOOD * scores[number, unit]
 
 
 def _text(blocks: Sequence[Block], chosen: Sequence[tuple[int, tuple[int, ...]]]) -> str:

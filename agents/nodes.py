@@ -17,7 +17,7 @@ from deskhand.memory import Hit, Query, Retrieval
 Stream = Callable[[str], None]
 
 _KEPT_HITS = 8
-_CLEARLY_BETTER = 0.1
+_CLEARLY_BETTER = 0.05
 _WRITTEN_FROM = 4
 _NEAREST_SCORE = 0.05
 

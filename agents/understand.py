@@ -10,7 +10,7 @@ from deskhand.core.text import clean_text, fold
 from deskhand.memory import detect_language
 
 MAX_QUESTION = 4000
-_SHORT_QUESTION = 5
+_SHORT_QUESTION = 3
 _POINTING_QUESTION = 14
 _CONTEXT = 400
 

@@ -36,6 +36,7 @@ _JUDGED = 8
 _JUDGED_OTHER_LANGUAGE = 5
 # Scores of passages that were found but not judged stay below those of all that were.
 _NOT_JUDGED = 0.01
+_ANSWERS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,16 @@ class Retrieval:
             chosen, left = _choose(self._candidates(space, query), query.language)
             judged += self._judge(chosen, query)
             rest += left
-        judged.sort(key=lambda hit: hit.score, reverse=True)
+        # What answers in the person's own language goes before the same in another.
+        judged.sort(
+            key=lambda hit: (
+                hit.language == query.language and hit.score >= _ANSWERS,
+                hit.score,
+            ),
+            reverse=True,
+        )
         rest.sort(key=lambda candidate: candidate.fused, reverse=True)
-        floor = min(_NOT_JUDGED, judged[-1].score) if judged else _NOT_JUDGED
+        floor = min((_NOT_JUDGED, *(hit.score for hit in judged)))
         tail = [_hit(c.passage, floor * max(c.fused, 0.0), c.parts) for c in rest]
         return (judged + tail)[:limit]
 
