@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _NEAREST = 24
 _JUDGED = 8
-_JUDGED_OTHER_LANGUAGE = 5
+_JUDGED_OTHER_LANGUAGE = 3
 # Scores of passages that were found but not judged stay below those of all that were.
 _NOT_JUDGED = 0.01
 _ANSWERS = 0.5
@@ -284,7 +284,8 @@ def _choose(
     """
     own = [c for c in candidates if c.passage.language == language][:_JUDGED]
     other = [c for c in candidates if c.passage.language != language]
-    other = other[: _JUDGED_OTHER_LANGUAGE if own else _JUDGED]
+    # English documents are asked for in every language, others seldom in English.
+    other = other[: _JUDGED_OTHER_LANGUAGE if own or language == "en" else _JUDGED]
     chosen = own + other
     taken = {c.passage.id for c in chosen}
     return chosen, [c for c in candidates if c.passage.id not in taken]
