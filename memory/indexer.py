@@ -26,7 +26,7 @@ from deskhand.memory.documents import (
 )
 from deskhand.memory.evidence import Tokens
 from deskhand.memory.naming import Names
-from deskhand.memory.progress import Progress
+from deskhand.memory.progress import Progress, silent
 from deskhand.memory.readers import find_files, read_file
 from deskhand.memory.readers.files import FoundFiles, describe_other, os_reason
 from deskhand.memory.spaces import KINDS, Embedder, Embedders, Kind, Space, spaces
@@ -211,7 +211,7 @@ class Indexer:
             )
             self._write_entries(file, read.entries, names, old)
         if self._store.count_journal() >= _SETTLE_BATCH:
-            self.settle(_silent)
+            self.settle(silent)
 
     def _write_entries(
         self,
@@ -329,8 +329,3 @@ def passage_of(vector_id: str) -> int:
 def is_under(path: str, root: str) -> bool:
     """Whether a path is a root or lies in it."""
     return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """No progress."""
-    del what, done, total

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from deskhand.core.errors import StorageError, UserError
 from deskhand.memory.documents import SourceInfo, SyncReport
 from deskhand.memory.indexer import DISCARD_FACT, Indexer, is_under
-from deskhand.memory.progress import Progress
+from deskhand.memory.progress import Progress, silent
 from deskhand.memory.readers.files import shown
 from deskhand.memory.spaces import Embedders
 from deskhand.memory.store import Store
@@ -319,7 +319,7 @@ class Knowledge:
         if self._read_only and not dry_run:
             raise StorageError("The knowledge was opened for reading only.")
         report, started = SyncReport(dry_run=dry_run), time.monotonic()
-        work(report, progress or _silent)
+        work(report, progress or silent)
         for names in (report.added, report.changed, report.removed, report.unchanged):
             names.sort()
         report.passages = self._store.count_passages()
@@ -333,8 +333,3 @@ def _places(name: str) -> list[str]:
         return list(dict.fromkeys((str(Path(name).absolute()), str(Path(name).resolve()))))
     except (OSError, ValueError, RuntimeError):
         return []
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """No progress."""
-    del what, done, total

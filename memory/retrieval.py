@@ -22,7 +22,7 @@ from deskhand.memory.evidence import (
 from deskhand.memory.indexer import passage_of
 from deskhand.memory.judge import Judge
 from deskhand.memory.language import detect_language
-from deskhand.memory.spaces import Embedder, Embedders, Space, spaces_for
+from deskhand.memory.spaces import Embedder, Embedders, Finder, Space, spaces_for
 from deskhand.memory.store import Store, StoredPassage, query_terms
 from deskhand.memory.tokens import TokenCache, passage_text
 
@@ -101,6 +101,8 @@ class Retrieval:
         self._vectors = vectors
         self._embedders = embedders
         self._tokens = tokens
+        # The question of the current search in each model.
+        self._asked: dict[tuple[str, Query], tuple[NDArray[np.float32], Tokens]] = {}
 
     def search(self, question: str, *, language: str | None = None, limit: int = 10) -> list[Hit]:
         """Passages that fit a question, best first.
@@ -116,6 +118,7 @@ class Retrieval:
 
     def find(self, query: Query, *, limit: int = 10) -> list[Hit]:
         """As `search`, for a question that was made ready."""
+        self._asked.clear()
         judged: list[Hit] = []
         rest: list[_Candidate] = []
         for space in spaces_for(self._embedders, query.language):
@@ -176,7 +179,7 @@ class Retrieval:
 
     def _candidates(self, space: Space, query: Query) -> list[_Candidate]:
         """The nearest passages of one space by their fused cosine, best first."""
-        vector = space.embedder.embed_array([query.text], "query")[0]
+        vector = self._vector(space.embedder, query)
         by_passage = dict(self._vectors.search(space.collection("passages"), vector, _NEAREST))
         by_question: dict[int, float] = {}
         wordings = self._vectors.search(space.collection("questions"), vector, _NEAREST)
@@ -217,9 +220,22 @@ class Retrieval:
 
     # Judging
 
+    def _vector(self, embedder: Finder, query: Query) -> NDArray[np.float32]:
+        if embedder is self._embedders.custom or not isinstance(embedder, Embedder):
+            vector: NDArray[np.float32] = embedder.embed_array([query.text], "query")[0]
+            return vector
+        return self._embedded(embedder, query)[0]
+
+    def _embedded(self, embedder: Embedder, query: Query) -> tuple[NDArray[np.float32], Tokens]:
+        """Vector and tokens of a question: one run of the model, whatever compares it."""
+        if (embedder.fingerprint, query) not in self._asked:
+            vectors, items = embedder.embed_both([query.text], "query")
+            tokens = Tokens(items[0].offsets, items[0].vectors)
+            self._asked[embedder.fingerprint, query] = (vectors[0], tokens)
+        return self._asked[embedder.fingerprint, query]
+
     def _question(self, embedder: Embedder, query: Query) -> QuestionTokens:
-        item = embedder.embed_tokens([query.text], "query")[0]
-        tokens = Tokens(item.offsets, item.vectors)
+        _, tokens = self._embedded(embedder, query)
         return question_tokens(
             query.text, query.language, tokens, self._rarity, earlier=query.earlier
         )

@@ -1,6 +1,5 @@
 """Embeddings from a local ONNX model: text in, unit vectors out, on the CPU without torch."""
 
-import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-from langchain_core.embeddings import Embeddings
 
+from deskhand.models.arrays import ArrayEmbeddings
 from deskhand.models.batches import batches
 from deskhand.models.engine import Engine, default_threads, load_engine
 from deskhand.models.folder import ModelFolder
@@ -43,7 +42,7 @@ class TokenVectors:
     vectors: Vectors
 
 
-class OnnxEmbeddings(Embeddings):
+class OnnxEmbeddings(ArrayEmbeddings):
     """An embedding model of a local folder, for questions and passages.
 
     The constructor reads only the description; the model is loaded by the first call or by
@@ -79,24 +78,6 @@ class OnnxEmbeddings(Embeddings):
             ModelError: A file is damaged, or is not what it claims to be.
         """
         self._loaded()
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Vectors of passages."""
-        rows: list[list[float]] = self.embed_array(texts, "passage").tolist()
-        return rows
-
-    def embed_query(self, text: str) -> list[float]:
-        """The vector of a question."""
-        row: list[float] = self.embed_array([text], "query")[0].tolist()
-        return row
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Vectors of passages, computed off the event loop."""
-        return await asyncio.to_thread(self.embed_documents, texts)
-
-    async def aembed_query(self, text: str) -> list[float]:
-        """The vector of a question, computed off the event loop."""
-        return await asyncio.to_thread(self.embed_query, text)
 
     def embed_array(self, texts: Sequence[str], kind: Kind) -> Vectors:
         """Unit vectors of texts: the mean of their token vectors, normalized.

@@ -1,6 +1,5 @@
 """Any other embedding model, through sentence-transformers. Needs the extra `transformers`."""
 
-import asyncio
 import hashlib
 import importlib
 import importlib.util
@@ -11,12 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from langchain_core.embeddings import Embeddings
 
 from deskhand.core import MissingExtraError, ModelError, switch_off_telemetry
+from deskhand.models.arrays import ArrayEmbeddings
 
 
-class SentenceEmbeddings(Embeddings):
+class SentenceEmbeddings(ArrayEmbeddings):
     """An embedding model of sentence-transformers, with the model's own prompts.
 
     Code that comes with a model is never run.
@@ -65,24 +64,6 @@ class SentenceEmbeddings(Embeddings):
         vectors = encode(valid, normalize_embeddings=True, show_progress_bar=False)
         result: npt.NDArray[np.float32] = np.asarray(vectors, np.float32)
         return result
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Vectors of passages."""
-        rows: list[list[float]] = self.embed_array(texts, "passage").tolist()
-        return rows
-
-    def embed_query(self, text: str) -> list[float]:
-        """The vector of a question."""
-        row: list[float] = self.embed_array([text], "query")[0].tolist()
-        return row
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Vectors of passages, computed off the event loop."""
-        return await asyncio.to_thread(self.embed_documents, texts)
-
-    async def aembed_query(self, text: str) -> list[float]:
-        """The vector of a question, computed off the event loop."""
-        return await asyncio.to_thread(self.embed_query, text)
 
 
 def _dimension(model: Any) -> int:
